@@ -1,0 +1,137 @@
+"""The one database of a process: Tortoise over asyncpg, opened once per event loop, migrated under a lock.
+
+Traps this file is about: three migrations at once crash (an advisory lock lets one run), a context that has
+migrated must not be used again, and the pool comes with five connections and no time-outs.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import asyncpg
+from tortoise.context import TortoiseContext
+from tortoise.migrations.api import migrate as apply_migrations
+from tortoise.migrations.autodetector import MigrationAutodetector
+from tortoise.migrations.writer import format_migration_name
+
+CREDITS_MODELS = (
+    "credits.accounts.models",
+    "credits.access.models",
+    "credits.catalogue.models",
+    "credits.ledger.models",
+    "credits.purchases.models",
+    "credits.inbox",
+)
+# "credits", as a number that nobody else takes for an advisory lock by chance.
+_MIGRATION_LOCK = 0x63726564697473
+_STATEMENT_TIMEOUT = "4s"
+_LOCK_TIMEOUT = "2s"
+_IDLE_TIMEOUT = "30s"
+
+
+def credentials(url: str) -> dict[str, Any]:
+    """The parts of a `postgresql://` address as asyncpg takes them; `?host=/folder` names a socket's folder.
+
+    Refused (ValueError): another scheme, or no database name.
+    """
+    parts = urlsplit(url)
+    database = unquote(parts.path.lstrip("/"))
+    if parts.scheme not in {"postgresql", "postgres"} or not database:
+        raise ValueError("DATABASE_URL wants postgresql://user:password@host:5432/database")
+    query = parse_qs(parts.query)
+    return {
+        "host": query.get("host", [parts.hostname or "localhost"])[0],
+        "port": parts.port or 5432,
+        "user": unquote(parts.username or "postgres"),
+        "password": unquote(parts.password) if parts.password else None,
+        "database": database,
+    }
+
+
+def tortoise_config(url: str, *, pool: int = 20, sandbox: bool = False) -> dict[str, Any]:
+    """Tortoise's configuration: the service's tables and, where it is mounted, the sandbox's."""
+    apps: dict[str, Any] = {
+        "credits": {
+            "models": list(CREDITS_MODELS),
+            "default_connection": "default",
+            "migrations": "credits.migrations",
+        }
+    }
+    if sandbox:
+        apps["sandbox"] = {
+            "models": ["app.sandbox.models"],
+            "default_connection": "default",
+            "migrations": "app.sandbox.migrations",
+        }
+    server_settings = {
+        "application_name": "staging-credits",
+        "statement_timeout": _STATEMENT_TIMEOUT,
+        "lock_timeout": _LOCK_TIMEOUT,
+        "idle_in_transaction_session_timeout": _IDLE_TIMEOUT,
+        "timezone": "UTC",
+        "jit": "off",
+    }
+    return {
+        "connections": {
+            "default": {
+                "engine": "tortoise.backends.asyncpg",
+                "credentials": {
+                    **credentials(url),
+                    "minsize": 2,
+                    "maxsize": pool,
+                    "server_settings": server_settings,
+                },
+            }
+        },
+        "apps": apps,
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+@asynccontextmanager
+async def database(url: str, *, pool: int = 20, sandbox: bool = False) -> AsyncIterator[TortoiseContext]:
+    """Open the database for this event loop. Every task of the process sees it, whatever made the task."""
+    context = TortoiseContext()
+    await context.init(config=tortoise_config(url, pool=pool, sandbox=sandbox), _enable_global_fallback=True)
+    try:
+        yield context
+    finally:
+        await context.close_connections()
+
+
+async def migrate(url: str, *, sandbox: bool = False) -> None:
+    """Bring the tables up to date. Any number of processes may call it at once: the first does it, the others wait
+    and find nothing left to do."""
+    lock = await asyncpg.connect(**credentials(url))
+    try:
+        await lock.execute("SELECT pg_advisory_lock($1)", _MIGRATION_LOCK)
+        async with TortoiseContext() as context:
+            await apply_migrations(config=_without_timeouts(tortoise_config(url, pool=2, sandbox=sandbox)))
+            await context.close_connections()
+    finally:
+        await lock.close()
+
+
+def _without_timeouts(config: dict[str, Any]) -> dict[str, Any]:
+    settings = config["connections"]["default"]["credentials"]["server_settings"]
+    settings.update(statement_timeout="0", lock_timeout="0")
+    return config
+
+
+async def make_migrations(url: str, *, sandbox: bool = True, write: str | None = None) -> list[str]:
+    """Names of the migrations that the rows in the code still need; with `write` they are written under that name.
+
+    An empty list says that code and migrations agree.
+    """
+    config = tortoise_config(url, sandbox=sandbox)
+    async with TortoiseContext() as context:
+        await context.init(config=config, init_connections=False)
+        assert context.apps is not None  # noqa: S101 for mypy: init has just made it
+        writers = await MigrationAutodetector(context.apps, config["apps"]).changes()
+    if write:
+        for writer in writers:
+            writer.name = format_migration_name(int(writer.name.split("_", 1)[0]), write)
+            writer.write()
+    return [f"{writer.app_label}.{writer.name}" for writer in writers]

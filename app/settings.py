@@ -1,0 +1,193 @@
+"""Every setting of the service: one class, read from the environment and, below it, the data folder's own file.
+
+`.env.example` and the README's table are made from this class (`credits settings`), so they cannot disagree with it.
+"""
+
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LIVE_PREFIXES = ("sk_live_", "rk_live_")
+
+
+def _env(name: str) -> AliasChoices:
+    """The variable's name is the whole name: some (PORT, DATABASE_URL) are everybody's and take no prefix."""
+    return AliasChoices(name)
+
+
+class Settings(BaseSettings):
+    """Built by `Settings.load()`; refused with a sentence that says what to set where something is wrong."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+
+    host: str = Field("127.0.0.1", validation_alias=_env("HOST"), description="Address to listen on.")
+    port: int = Field(8000, ge=1, le=65535, validation_alias=_env("PORT"), description="Port to listen on.")
+    public_url: str = Field(
+        "",
+        validation_alias=_env("PUBLIC_URL"),
+        description="Where browsers reach the service; `http://HOST:PORT` when empty.",
+    )
+    data_dir: Path = Field(
+        Path(".credits"),
+        validation_alias=_env("CREDITS_DATA_DIR"),
+        description="Folder of the embedded database and the secrets made for development.",
+    )
+    database_url: str = Field(
+        "",
+        validation_alias=_env("DATABASE_URL"),
+        description="PostgreSQL 15 or later, `postgresql://user:password@host/database`; embedded when empty.",
+    )
+    database_pool: int = Field(
+        20, ge=2, validation_alias=_env("DATABASE_POOL"), description="Connections to the database per process."
+    )
+    redis_url: str = Field(
+        "",
+        validation_alias=_env("REDIS_URL"),
+        description="Redis 7 or later for jobs and live balances; without it both stay within the one process.",
+    )
+    jwt_secret: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_env("JWT_SECRET"),
+        description="Secret of HS256 bearer tokens, at least 32 characters; made for you when embedded.",
+    )
+    jwt_issuer: str = Field("staging-credits", validation_alias=_env("JWT_ISSUER"), description="`iss` of tokens.")
+    jwt_audience: str = Field("staging-credits", validation_alias=_env("JWT_AUDIENCE"), description="`aud` of tokens.")
+    operators: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias=_env("OPERATORS"), description="E-mail addresses of the platform's staff, by commas."
+    )
+    service_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        validation_alias=_env("SERVICE_KEYS"),
+        description="Keys of the platform's own staging engine, `name:secret`, by commas; secrets of 32 or more.",
+    )
+    stripe_secret_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_env("STRIPE_SECRET_KEY"),
+        description="Stripe's secret key; without it the sandbox plays Stripe.",
+    )
+    stripe_webhook_secret: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_env("STRIPE_WEBHOOK_SECRET"),
+        description="Signing secret of the webhook endpoint; made for you in the sandbox.",
+    )
+    sandbox: bool | None = Field(
+        None,
+        validation_alias=_env("SANDBOX"),
+        description="Mount the local Stripe and clock. On without a Stripe key; never with a live one.",
+    )
+    return_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias=_env("RETURN_URLS"),
+        description="Addresses that `returnUrl` may begin with, by commas; PUBLIC_URL always may.",
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias=_env("ALLOWED_ORIGINS"),
+        description="Origins of other sites that may open a websocket or call the API from a browser, by commas.",
+    )
+    writer_accounts: str = Field(
+        "many",
+        pattern="^(many|one)$",
+        validation_alias=_env("WRITER_ACCOUNTS"),
+        description="`one` keeps each database transaction of the ledger to one account (a sharded database).",
+    )
+    checkout_wait_s: float = Field(
+        4.0,
+        gt=0,
+        validation_alias=_env("CHECKOUT_WAIT_S"),
+        description="How long `purchaseCredits` waits for Stripe before it answers without an address, in seconds.",
+    )
+    request_timeout_s: float = Field(
+        5.0, gt=0, validation_alias=_env("REQUEST_TIMEOUT_S"), description="Longest an operation may take, in seconds."
+    )
+    max_body_bytes: int = Field(
+        2 * 1024 * 1024, gt=0, validation_alias=_env("MAX_BODY_BYTES"), description="Largest request body, in bytes."
+    )
+    explorer: bool = Field(True, validation_alias=_env("EXPLORER"), description="Serve the explorer at /explorer.")
+    log_format: str = Field(
+        "text", pattern="^(text|json)$", validation_alias=_env("LOG_FORMAT"), description="`text` or `json`."
+    )
+
+    @field_validator("operators", "service_keys", "return_urls", "allowed_origins", mode="before")
+    @classmethod
+    def _by_commas(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.live and self.sandbox:
+            raise ValueError("SANDBOX is on with a live Stripe key. Unset SANDBOX, or use a test key.")
+        if self.jwt_secret.get_secret_value() and len(self.jwt_secret.get_secret_value()) < 32:
+            raise ValueError("JWT_SECRET is shorter than 32 characters. Make one: openssl rand -hex 32")
+        for key in self.service_keys:
+            name, _, secret = key.get_secret_value().partition(":")
+            if not name or len(secret) < 32:
+                raise ValueError("SERVICE_KEYS wants name:secret with a secret of at least 32 characters.")
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """No DATABASE_URL: PostgreSQL runs out of the data folder."""
+        return not self.database_url
+
+    @property
+    def live(self) -> bool:
+        """Real money is at stake."""
+        return self.stripe_secret_key.get_secret_value().startswith(LIVE_PREFIXES)
+
+    @property
+    def sandboxed(self) -> bool:
+        """The local Stripe, and the clock that can be moved, are mounted."""
+        return not self.stripe_secret_key.get_secret_value() if self.sandbox is None else self.sandbox
+
+    @cached_property
+    def url(self) -> str:
+        """Where browsers reach the service, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def local_url(self) -> str:
+        """Where this process reaches itself: the sandbox is called over HTTP like the real thing."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 compared, not bound
+        return f"http://{host}:{self.port}"
+
+    @property
+    def stripe_key(self) -> str:
+        """The key to call Stripe with; the sandbox takes any test key."""
+        return self.stripe_secret_key.get_secret_value() or "sk_test_sandbox"
+
+    @classmethod
+    def load(cls) -> "Settings":
+        """Settings of this process: environment, then `.env`, then the data folder's `secrets.env`, which is made
+        here with fresh secrets when the service is to run embedded and has none yet."""
+        first = cls()
+        secrets_file = first.data_dir / "secrets.env"
+        if first.embedded and not secrets_file.exists():
+            _make_secrets(secrets_file)
+        settings = cls(_env_file=(secrets_file, ".env"))  # type: ignore[call-arg]
+        settings.require_secrets()
+        return settings
+
+    def require_secrets(self) -> None:
+        """Refuse to run with an empty secret: whoever knows that it is empty could sign anything."""
+        if not self.jwt_secret.get_secret_value():
+            raise ValueError("JWT_SECRET is not set. Make one: openssl rand -hex 32")
+        if not self.stripe_webhook_secret.get_secret_value():
+            raise ValueError("STRIPE_WEBHOOK_SECRET is not set. Stripe's dashboard shows it beside the endpoint.")
+
+
+def _make_secrets(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(
+        "# Made for development on this machine. Delete the file to have new ones made.\n"
+        f"JWT_SECRET={secrets.token_hex(32)}\n"
+        f"STRIPE_WEBHOOK_SECRET=whsec_{secrets.token_hex(24)}\n"
+        f"SERVICE_KEYS=staging:svc_{secrets.token_hex(24)}\n"
+        "OPERATORS=operator@demo.example\n",
+        encoding="utf-8",
+    )

@@ -1,0 +1,46 @@
+"""Opaque ids: a prefix that tells the kind, and 26 characters that sort by time.
+
+`wal_01k9...` is a UUIDv7 (RFC 9562) in Crockford's base 32, lower case. The prefix lets a reader, a log and
+`node(id)` see at once what an id names; the order lets an index append instead of scatter.
+"""
+
+import re
+from enum import StrEnum
+
+from uuid_utils import uuid7
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_SHAPE = re.compile(rf"([a-z]{{3,4}})_[{_ALPHABET}]{{26}}")
+
+
+class Kind(StrEnum):
+    """The prefix of each kind of id."""
+
+    ACCOUNT = "acct"
+    POOL = "pool"
+    DEPARTMENT = "dept"
+    USER = "usr"
+    API_KEY = "key"
+    WALLET = "wal"
+    LOT = "lot"
+    TRANSACTION = "txn"
+    TRANSFER = "trf"
+    PURCHASE = "pur"
+    MEMBERSHIP = "mem"
+
+
+def make_id(kind: Kind) -> str:
+    """A new id of this kind; ids made later in one process sort after it."""
+    number = uuid7().int
+    return f"{kind}_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def kind_of(text: str) -> Kind | None:
+    """The kind that a well-formed id names, or None for anything else."""
+    match = _SHAPE.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        return Kind(match[1])
+    except ValueError:
+        return None
