@@ -94,7 +94,9 @@ def tortoise_config(url: str, *, pool: int = 20, sandbox: bool = False) -> dict[
 async def database(url: str, *, pool: int = 20, sandbox: bool = False) -> AsyncIterator[TortoiseContext]:
     """Open the database for this event loop. Every task of the process sees it, whatever made the task."""
     context = TortoiseContext()
-    await context.init(config=tortoise_config(url, pool=pool, sandbox=sandbox), _enable_global_fallback=True)
+    # Entered only while it is set up; afterwards every task finds it as the process's one.
+    with context:
+        await context.init(config=tortoise_config(url, pool=pool, sandbox=sandbox), _enable_global_fallback=True)
     try:
         yield context
     finally:

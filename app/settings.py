@@ -140,6 +140,11 @@ class Settings(BaseSettings):
         return self.stripe_secret_key.get_secret_value().startswith(LIVE_PREFIXES)
 
     @property
+    def mode(self) -> str:
+        """`sandbox`, `test` (Stripe's own test mode) or `live`, as banner and readiness tell it."""
+        return "live" if self.live else "sandbox" if self.sandboxed else "test"
+
+    @property
     def sandboxed(self) -> bool:
         """The local Stripe, and the clock that can be moved, are mounted."""
         return not self.stripe_secret_key.get_secret_value() if self.sandbox is None else self.sandbox
@@ -168,7 +173,7 @@ class Settings(BaseSettings):
         secrets_file = first.data_dir / "secrets.env"
         if first.embedded and not secrets_file.exists():
             _make_secrets(secrets_file)
-        settings = cls(_env_file=(secrets_file, ".env"))  # type: ignore[call-arg]
+        settings = cls(_env_file=(secrets_file, ".env"))
         settings.require_secrets()
         return settings
 
@@ -191,3 +196,25 @@ def _make_secrets(file: Path) -> None:
         "OPERATORS=operator@demo.example\n",
         encoding="utf-8",
     )
+
+
+def _entries() -> list[tuple[str, str, str]]:
+    """Name, default and meaning of each setting, in the order of the class."""
+    found = []
+    for field in Settings.model_fields.values():
+        assert isinstance(field.validation_alias, AliasChoices)  # noqa: S101 for mypy: `_env` made it
+        default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
+        shown = "" if default in (None, "", ()) else str(default)
+        found.append((str(field.validation_alias.choices[0]), shown, field.description or ""))
+    return found
+
+
+def markdown_table() -> str:
+    """For the README."""
+    rows = [f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |" for name, default, meaning in _entries()]
+    return "\n".join(["| variable | default | meaning |", "| --- | --- | --- |", *rows])
+
+
+def env_example() -> str:
+    """For `.env.example`."""
+    return "\n\n".join(f"# {meaning}\n#{name}={default}" for name, default, meaning in _entries()) + "\n"

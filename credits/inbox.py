@@ -1,6 +1,10 @@
 """Events from outside, each handled once: a row per (source, event), marked handled in the commit that acted on it."""
 
+import json
+from dataclasses import dataclass
+
 from tortoise import fields
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
 
 
@@ -19,3 +23,29 @@ class InboxEvent(Model):
     class Meta:
         table = "inbox_events"
         unique_together = (("source", "event_id"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An event that was not there before, in the database transaction that acts on it."""
+
+    id: int
+
+    async def conclude(self, connection: BaseDBAsyncClient, outcome: str) -> None:
+        """Mark it handled, with what came of it."""
+        await connection.execute_query(
+            "UPDATE inbox_events SET handled_at = credits_now(), outcome = $2 WHERE id = $1", [self.id, outcome]
+        )
+
+
+async def first_time(
+    connection: BaseDBAsyncClient, source: str, event_id: str, event_type: str, payload: dict[str, object]
+) -> Received | None:
+    """The event's row, made now; None where the same event was handled before. Of several at once the others wait for
+    the first to commit."""
+    rows = await connection.execute_query_dict(
+        "INSERT INTO inbox_events (source, event_id, type, payload, received_at) VALUES ($1, $2, $3, $4, credits_now())"
+        " ON CONFLICT (source, event_id) DO NOTHING RETURNING id",
+        [source, event_id, event_type, json.dumps(payload)],
+    )
+    return Received(rows[0]["id"]) if rows else None

@@ -1,0 +1,33 @@
+"""From the settings and a header to a caller."""
+
+from app.settings import Settings
+from credits.access import tokens
+from credits.access.service import Access, Caller, authenticate
+from credits.errors import Unauthenticated
+
+
+def access_of(settings: Settings) -> Access:
+    """Whom this deployment believes."""
+    pairs = (key.get_secret_value().partition(":") for key in settings.service_keys)
+    return Access(
+        tokens=token_rules(settings),
+        service_keys={name: secret for name, _, secret in pairs},
+        operators=frozenset(email.lower() for email in settings.operators),
+    )
+
+
+def token_rules(settings: Settings) -> tokens.TokenRules:
+    """How tokens of people must be signed."""
+    return tokens.TokenRules(
+        secret=settings.jwt_secret.get_secret_value(), issuer=settings.jwt_issuer, audience=settings.jwt_audience
+    )
+
+
+async def caller_of(access: Access, authorization: str | None) -> Caller | None:
+    """Who sends this Authorization header; None without one. Raises Unauthenticated."""
+    if not authorization:
+        return None
+    scheme, _, bearer = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not bearer.strip():
+        raise Unauthenticated("Send the token or key as: Authorization: Bearer <token>.")
+    return await authenticate(access, bearer.strip())

@@ -1,0 +1,150 @@
+"""`credits`: the command line of those who run and develop the service."""
+
+import asyncio
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from app import demo as demonstration
+from app import log
+from app.auth import token_rules
+from app.database import make_migrations
+from app.database import migrate as apply_migrations
+from app.embedded import EmbeddedPostgresError
+from app.server import PortTaken, database_of, run, work
+from app.server import serve as serve_until_stopped
+from app.settings import Settings, env_example, markdown_table
+from app.web import Parts
+from credits.access import tokens
+from schema.build import build_schema
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Prepaid credits for virtual staging.",
+)
+schema_cli = typer.Typer(no_args_is_help=True, help="The GraphQL schema.")
+cli.add_typer(schema_cli, name="schema")
+
+
+class _Unusable(Exception):
+    """The settings do not add up; the message says which and what would be right."""
+
+
+def _settings() -> Settings:
+    try:
+        settings = Settings.load()
+    except ValidationError as error:
+        raise _Unusable("\n".join(f"{_where(entry['loc'])}{entry['msg']}" for entry in error.errors())) from error
+    except ValueError as error:
+        raise _Unusable(str(error)) from error
+    log.configure(settings.log_format)
+    return settings
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    return f"{location[0]}: " if location else ""
+
+
+@cli.command()
+def serve() -> None:
+    """Serve the API. Without DATABASE_URL everything runs in this one process."""
+    settings = _settings()
+    run(serve_until_stopped(settings, started=lambda: _say(f"Listening on {settings.url}")))
+
+
+@cli.command()
+def worker() -> None:
+    """Work on the jobs, beside any number of `credits serve`."""
+    settings = _settings()
+    if settings.embedded or not settings.redis_url:
+        raise _Unusable(
+            "A worker of its own needs DATABASE_URL and REDIS_URL. Without them `credits serve` does the jobs itself."
+        )
+    run(work(settings, started=lambda: _say("Working on the jobs.")))
+
+
+@cli.command()
+def migrate(
+    check: Annotated[bool, typer.Option(help="Only say whether code and migrations agree.")] = False,
+    make: Annotated[str, typer.Option(help="Write what is missing as a migration of this name.")] = "",
+) -> None:
+    """Bring the tables up to date; any number of processes may do so at once."""
+    if check or make:
+        names = asyncio.run(make_migrations("postgresql://nobody@localhost/none", write=make or None))
+        _say("\n".join(names) or "Code and migrations agree.")
+        raise typer.Exit(1 if names and check else 0)
+    settings = _settings()
+
+    async def bring_up_to_date() -> None:
+        async with database_of(settings) as url:
+            await apply_migrations(url, sandbox=settings.sandboxed)
+
+    run(bring_up_to_date())
+    _say("The tables are up to date.")
+
+
+@cli.command()
+def demo() -> None:
+    """Serve with an enterprise, people and tokens to play with."""
+    settings = _settings()
+    if settings.live:
+        raise _Unusable("The demonstration wants no live Stripe key. Unset STRIPE_SECRET_KEY.")
+    seeded: list[demonstration.Demo] = []
+
+    async def seed(shared: Parts) -> None:
+        seeded.append(await demonstration.seed(settings, shared.hub))
+
+    def told() -> None:
+        file = demonstration.keep(seeded[0], settings.data_dir)
+        _say(demonstration.banner(settings, seeded[0], file))
+
+    run(serve_until_stopped(settings, before=seed, started=told))
+
+
+@cli.command()
+def token(
+    email: Annotated[str, typer.Argument(help="The person's e-mail address.")],
+    days: Annotated[int, typer.Option(min=1, help="How long it is valid, in days.")] = 30,
+) -> None:
+    """Print a bearer token for a person, signed with this deployment's secret."""
+    _say(tokens.sign(token_rules(_settings()), email=email, valid_for=timedelta(days=days)))
+
+
+@cli.command()
+def settings(
+    as_env: Annotated[bool, typer.Option("--env", help="As .env.example instead of a table.")] = False,
+) -> None:
+    """Print every setting with its default and meaning, as the README has it."""
+    _say(env_example() if as_env else markdown_table())
+
+
+@schema_cli.command("export")
+def schema_export(
+    file: Annotated[Path | None, typer.Argument(help="Where to; standard output when left out.")] = None,
+) -> None:
+    """Print the schema in GraphQL's own language."""
+    text = build_schema().as_str()
+    if file is None:
+        _say(text)
+    else:
+        file.write_text(text + "\n", encoding="utf-8")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Run the command line; what a person can mend is told in a sentence and not as a traceback."""
+    try:
+        cli()
+    except (_Unusable, PortTaken, EmbeddedPostgresError) as error:
+        sys.stderr.write(f"credits: {error}\n")
+        raise SystemExit(2) from error

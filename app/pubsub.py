@@ -1,0 +1,144 @@
+"""Telling changes: within the process, and through Redis to the others where there is one.
+
+Best effort. A listener that may have missed something is told so and reads for itself.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from uuid_utils import uuid7
+
+from credits.feeds import Heard
+
+_KEPT = 64
+_REDIS_CHANNEL = "staging-credits:changes"
+_RECONNECT_S = 1.0
+_log = structlog.get_logger()
+
+
+class LocalSubscription:
+    """A listener's mailbox. A reader that does not keep up loses the oldest and is told so."""
+
+    def __init__(self) -> None:
+        self._payloads: deque[str] = deque(maxlen=_KEPT)
+        self._complete = True
+        self._news = asyncio.Event()
+
+    def put(self, payload: str) -> None:
+        """Deliver; never waits."""
+        if len(self._payloads) == _KEPT:
+            self._complete = False
+        self._payloads.append(payload)
+        self._news.set()
+
+    def missed(self) -> None:
+        """Something may not have been delivered."""
+        self._complete = False
+        self._news.set()
+
+    async def hear(self, *, at_most_s: float) -> Heard:
+        """See `credits.feeds.Subscription`."""
+        try:
+            await asyncio.wait_for(self._news.wait(), at_most_s)
+        except TimeoutError:
+            return Heard((), complete=False)
+        heard = Heard(tuple(self._payloads), complete=self._complete)
+        self._payloads.clear()
+        self._complete = True
+        self._news.clear()
+        return heard
+
+
+class Hub:
+    """Publisher and feeds of one process."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, set[LocalSubscription]] = defaultdict(set)
+
+    async def publish(self, channel: str, payload: str) -> None:
+        """See `credits.gateways.Publisher`."""
+        self.deliver(channel, payload)
+
+    def deliver(self, channel: str, payload: str) -> None:
+        """Hand it to the listeners in this process."""
+        for listener in self._listeners.get(channel, ()):
+            listener.put(payload)
+
+    def missed(self) -> None:
+        """Tell every listener that something may be missing."""
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                listener.missed()
+
+    @contextmanager
+    def subscribe(self, channel: str) -> Iterator[LocalSubscription]:
+        """See `credits.feeds.Feeds`."""
+        listener = LocalSubscription()
+        self._listeners[channel].add(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners[channel].discard(listener)
+            if not self._listeners[channel]:
+                del self._listeners[channel]
+
+
+class RedisHub(Hub):
+    """The same across processes: what one publishes, the listeners in all of them hear.
+
+    One channel for all: each process hears every change and passes on those that somebody listens for.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        super().__init__()
+        self._redis = redis
+        self._own = uuid7().hex
+
+    async def publish(self, channel: str, payload: str) -> None:
+        """See `credits.gateways.Publisher`. Redis out of reach costs the other processes a delay, nobody else."""
+        self.deliver(channel, payload)
+        try:
+            await self._redis.publish(_REDIS_CHANNEL, f"{self._own} {channel} {payload}")
+        except (RedisError, OSError) as error:
+            _log.warning("push_not_sent", error=repr(error))
+
+    async def relay(self) -> None:
+        """Pass on what other processes publish, for ever; after a break everybody reads for themselves."""
+        while True:
+            try:
+                async with self._redis.pubsub() as pubsub:
+                    await pubsub.subscribe(_REDIS_CHANNEL)
+                    self.missed()
+                    async for message in pubsub.listen():
+                        if message["type"] == "message":
+                            self._pass_on(message["data"].decode())
+            except (RedisError, OSError) as error:
+                _log.warning("push_connection_lost", error=repr(error))
+                await asyncio.sleep(_RECONNECT_S)
+
+    def _pass_on(self, message: str) -> None:
+        sender, channel, payload = message.split(" ", 2)
+        if sender != self._own:
+            self.deliver(channel, payload)
+
+
+@asynccontextmanager
+async def hub(redis_url: str) -> AsyncIterator[Hub]:
+    """The hub of this process, through Redis where there is one, until the block ends."""
+    if not redis_url:
+        yield Hub()
+        return
+    async with Redis.from_url(redis_url, socket_timeout=None, socket_connect_timeout=2) as redis:
+        shared = RedisHub(redis)
+        relay = asyncio.create_task(shared.relay())
+        try:
+            yield shared
+        finally:
+            relay.cancel()
+            with suppress(asyncio.CancelledError):
+                await relay

@@ -1,0 +1,114 @@
+"""The web process: its parts opened in order, put together, and closed in the reverse order."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from app.auth import access_of
+from app.database import database
+from app.gateways.stripe import StripeGateway
+from app.pubsub import Hub, hub
+from app.routes.explorer import explorer
+from app.routes.graphql import GraphQLOverHTTP
+from app.routes.health import Readiness, livez
+from app.routes.stripe import CheckoutReturn, StripeWebhook
+from app.routes.websocket import GraphQLOverWebSocket
+from app.sandbox.routes import sandbox_routes
+from app.sandbox.stripe import Sandbox
+from app.settings import Settings
+from credits.ledger.writer import Writer
+from credits.purchases.service import Checkouts
+from schema.build import build_schema
+from schema.context import Services
+from schema.documents import Documents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What web and worker share: the checkouts and the hub, over an open database."""
+
+    checkouts: Checkouts
+    hub: Hub
+
+
+@asynccontextmanager
+async def parts(settings: Settings, database_url: str) -> AsyncIterator[Parts]:
+    """Open what a process of the service needs, until the block ends."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(database(database_url, pool=settings.database_pool, sandbox=settings.sandboxed))
+        shared = await stack.enter_async_context(hub(settings.redis_url))
+        gateway = StripeGateway(
+            api_key=settings.stripe_key,
+            webhook_secrets=(settings.stripe_webhook_secret.get_secret_value(),),
+            api_base=f"{settings.local_url}/sandbox/stripe" if settings.sandboxed else None,
+        )
+        stack.push_async_callback(gateway.close)
+        yield Parts(
+            hub=shared,
+            checkouts=Checkouts(
+                gateway=gateway,
+                publisher=shared,
+                wait_s=settings.checkout_wait_s,
+                return_url=f"{settings.url}/checkout/return",
+                allowed_return_urls=(settings.url, *settings.return_urls),
+                live=settings.live,
+            ),
+        )
+
+
+@asynccontextmanager
+async def web(settings: Settings, shared: Parts) -> AsyncIterator[Starlette]:
+    """The application, ready to be served until the block ends."""
+    async with AsyncExitStack() as stack:
+        writer = Writer(shared.hub, one_account_per_commit=settings.writer_accounts == "one")
+        stack.push_async_callback(writer.close)
+        routes = _routes(settings, Services(writer=writer, checkouts=shared.checkouts, feeds=shared.hub))
+        if settings.sandboxed:
+            sandbox = Sandbox(
+                url=settings.url,
+                local_url=settings.local_url,
+                webhook_secret=settings.stripe_webhook_secret.get_secret_value(),
+            )
+            await stack.enter_async_context(sandbox)
+            routes.append(sandbox_routes(sandbox))
+        yield Starlette(routes=routes)
+
+
+def _routes(settings: Settings, services: Services) -> list[BaseRoute]:
+    schema = build_schema()
+    documents = Documents(schema)
+    access = access_of(settings)
+    over_http = GraphQLOverHTTP(
+        documents=documents,
+        services=services,
+        access=access,
+        max_body_bytes=settings.max_body_bytes,
+        timeout_s=settings.request_timeout_s,
+    )
+    over_websocket = GraphQLOverWebSocket(
+        schema,
+        documents=documents,
+        services=services,
+        access=access,
+        allowed_origins=(settings.url, *settings.allowed_origins),
+    )
+    routes: list[BaseRoute] = [
+        Route("/graphql", over_http, methods=["GET", "POST", "PUT", "DELETE", "PATCH"]),
+        WebSocketRoute("/graphql", over_websocket),
+        Route("/webhooks/stripe", StripeWebhook(services.checkouts), methods=["POST"]),
+        Route("/checkout/return", CheckoutReturn(services.checkouts)),
+        Route("/livez", livez),
+        Route("/readyz", Readiness(settings.mode)),
+    ]
+    if settings.explorer:
+        routes += [Route("/explorer", explorer), Route("/", _to_explorer)]
+    return routes
+
+
+async def _to_explorer(_request: Request) -> Response:
+    return RedirectResponse("/explorer")

@@ -1,0 +1,94 @@
+"""Reads of accounts and people: how a caller stands, where things stand, and the rows behind both."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tortoise.connection import get_connection
+
+from credits.accounts.models import AccountKind, AccountRole
+from credits.accounts.rules import Place
+
+_STANDING = """
+SELECT m.account_id, m.role,
+       array(SELECT pool_id FROM pool_administrators p WHERE p.user_id = $1 AND p.account_id = m.account_id) AS pools,
+       array(SELECT department_id FROM department_members d
+             WHERE d.user_id = $1 AND d.account_id = m.account_id) AS departments
+FROM memberships m WHERE m.user_id = $1 ORDER BY m.id
+"""
+_ACCOUNT_PLACES = """
+SELECT a.id, a.id AS account_id, a.kind, NULL AS pool_id, NULL AS department_id, w.id AS wallet_id
+FROM accounts a JOIN wallets w ON w.owner_id = a.id WHERE a.id = ANY($1)
+"""
+_POOL_PLACES = """
+SELECT p.id, p.account_id, a.kind, p.id AS pool_id, NULL AS department_id, w.id AS wallet_id
+FROM pools p JOIN accounts a ON a.id = p.account_id JOIN wallets w ON w.owner_id = p.id WHERE p.id = ANY($1)
+"""
+_DEPARTMENT_PLACES = """
+SELECT d.id, d.account_id, a.kind, d.pool_id, d.id AS department_id, w.id AS wallet_id
+FROM departments d JOIN accounts a ON a.id = d.account_id JOIN wallets w ON w.owner_id = d.id WHERE d.id = ANY($1)
+"""
+_WALLET_PLACES = """
+SELECT w.id, w.account_id, a.kind, w.id AS wallet_id,
+       CASE w.owner_kind WHEN 'POOL' THEN w.owner_id WHEN 'DEPARTMENT' THEN d.pool_id END AS pool_id,
+       d.id AS department_id
+FROM wallets w JOIN accounts a ON a.id = w.account_id
+LEFT JOIN departments d ON w.owner_kind = 'DEPARTMENT' AND d.id = w.owner_id
+WHERE w.id = ANY($1)
+"""
+
+
+async def _read(sql: str, *values: Any) -> list[dict[str, Any]]:
+    return await get_connection("default").execute_query_dict(sql, list(values))
+
+
+async def memberships(user_id: str) -> tuple[dict[str, AccountRole], frozenset[str], frozenset[str]]:
+    """A person's roles by account, and the pools they administer and departments they belong to there."""
+    found = await _read(_STANDING, user_id)
+    return (
+        {row["account_id"]: AccountRole(row["role"]) for row in found},
+        frozenset(pool for row in found for pool in row["pools"]),
+        frozenset(department for row in found for department in row["departments"]),
+    )
+
+
+async def account_places(ids: Iterable[str]) -> dict[str, Place]:
+    """Where these accounts stand, by id."""
+    return await _places(_ACCOUNT_PLACES, ids)
+
+
+async def pool_places(ids: Iterable[str]) -> dict[str, Place]:
+    """Where these pools stand, by id."""
+    return await _places(_POOL_PLACES, ids)
+
+
+async def department_places(ids: Iterable[str]) -> dict[str, Place]:
+    """Where these departments stand, by id."""
+    return await _places(_DEPARTMENT_PLACES, ids)
+
+
+async def wallet_places(ids: Iterable[str]) -> dict[str, Place]:
+    """Where these wallets stand, by id."""
+    return await _places(_WALLET_PLACES, ids)
+
+
+async def _places(sql: str, ids: Iterable[str]) -> dict[str, Place]:
+    return {
+        row["id"]: Place(
+            account_id=row["account_id"],
+            account_kind=AccountKind(row["kind"]),
+            pool_id=row["pool_id"],
+            department_id=row["department_id"],
+            wallet_id=row["wallet_id"],
+        )
+        for row in await _read(sql, list(ids))
+    }
+
+
+async def departments_of(pool_ids: Iterable[str]) -> list[str]:
+    """The departments of these pools."""
+    return [row["id"] for row in await _read("SELECT id FROM departments WHERE pool_id = ANY($1)", list(pool_ids))]
+
+
+async def wallets_of(account_id: str) -> list[str]:
+    """Every wallet of the account: its own, its pools' and their departments'."""
+    return [row["id"] for row in await _read("SELECT id FROM wallets WHERE account_id = $1 ORDER BY id", account_id)]

@@ -1,0 +1,176 @@
+"""Reads of the ledger: balances, open lots, and history on keyset pages. Nothing here locks or writes."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tortoise.connection import get_connection
+
+from credits.accounts.queries import wallets_of
+from credits.actors import Actor, ActorKind
+from credits.ledger import rows
+from credits.ledger.lots import Draw, LotState
+from credits.ledger.models import TransactionKind
+from credits.ledger.text import Text
+from credits.ledger.wallet import BalanceView, Line
+
+_BALANCES = """
+SELECT w.*, a.time_zone, a.suspended_at IS NOT NULL AS suspended, credits_now() AS now
+FROM wallets w JOIN accounts a ON a.id = w.account_id WHERE w.id = ANY($1)
+"""
+_OPEN_LOTS = "SELECT * FROM lots WHERE wallet_id = ANY($1) AND remaining > 0"
+_LINE = """
+SELECT t.*, x.transaction_id AS text_id, x.salt, x.reference, x.description, x.metadata,
+       (SELECT json_agg(json_build_array(d.lot_id, d.credits) ORDER BY d.lot_id COLLATE "C")
+        FROM transaction_lots d WHERE d.transaction_id = t.id) AS draws
+FROM transactions t LEFT JOIN transaction_texts x ON x.transaction_id = t.id
+"""
+
+
+async def _read(sql: str, *values: Any) -> list[dict[str, Any]]:
+    return await get_connection("default").execute_query_dict(sql, list(values))
+
+
+async def now() -> datetime:
+    """The service's time: the database's clock plus what the sandbox's clock was advanced by."""
+    (row,) = await _read("SELECT credits_now() AS now")
+    at: datetime = row["now"]
+    return at
+
+
+async def balances(wallet_ids: Iterable[str]) -> dict[str, BalanceView]:
+    """The balances of those of the wallets that there are, all as of one instant each read."""
+    ids = list(wallet_ids)
+    lots = await open_lots(ids)
+    views = {}
+    for row in await _read(_BALANCES, ids):
+        wallet = rows.wallet_state(row)
+        wallet.lots = lots.get(wallet.id, [])
+        views[wallet.id] = wallet.balance_view(row["now"])
+    return views
+
+
+async def open_lots(wallet_ids: Sequence[str]) -> Mapping[str, list[LotState]]:
+    """The lots with credits left in them, by wallet, in the order in which they will be spent."""
+    found: dict[str, list[LotState]] = defaultdict(list)
+    for row in await _read(_OPEN_LOTS, list(wallet_ids)):
+        found[row["wallet_id"]].append(rows.lot_state(row))
+    for lots in found.values():
+        lots.sort(key=lambda lot: lot.order)
+    return found
+
+
+async def lots_by_id(ids: Iterable[str]) -> dict[str, LotState]:
+    """The lots with these ids, spent ones too."""
+    return {row["id"]: rows.lot_state(row) for row in await _read("SELECT * FROM lots WHERE id = ANY($1)", list(ids))}
+
+
+async def total_available(account_id: str) -> int:
+    """Every wallet of the account added up."""
+    views = await balances(await wallets_of(account_id))
+    return sum(view.available for view in views.values())
+
+
+async def lines_by_id(ids: Iterable[str]) -> dict[str, Line]:
+    """The transactions with these ids."""
+    return {row["id"]: _line(row) for row in await _read(_LINE + "WHERE t.id = ANY($1)", list(ids))}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineFilter:
+    """Which transactions: all conditions that are given hold. `start` is included, `end` is not."""
+
+    kinds: tuple[TransactionKind, ...] | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    staging_types: tuple[str, ...] | None = None
+    reference: str | None = None
+    actor_id: str | None = None
+    search: str | None = None
+
+
+async def wallet_lines(
+    wallet_id: str, chosen: LineFilter, *, limit: int, before_sequence: int | None = None
+) -> list[Line]:
+    """The newest `limit` of a wallet's transactions below that sequence number, newest first."""
+    where, values = _conditions(chosen, ["t.wallet_id = $1"], [wallet_id])
+    if before_sequence is not None:
+        values.append(before_sequence)
+        where += f" AND t.sequence < ${len(values)}"
+    values.append(limit)
+    sql = f"{_LINE} WHERE {where} ORDER BY t.sequence DESC LIMIT ${len(values)}"
+    return [_line(row) for row in await _read(sql, *values)]
+
+
+async def account_lines(
+    account_id: str, chosen: LineFilter, *, limit: int, before: tuple[datetime, str] | None = None
+) -> list[Line]:
+    """The newest `limit` transactions of all the account's wallets before that (time, id), newest first."""
+    where, values = _conditions(chosen, ["t.account_id = $1"], [account_id])
+    if before is not None:
+        values.extend(before)
+        where += f" AND (t.created_at, t.id) < (${len(values) - 1}, ${len(values)})"
+    values.append(limit)
+    sql = f"{_LINE} WHERE {where} ORDER BY t.created_at DESC, t.id DESC LIMIT ${len(values)}"
+    return [_line(row) for row in await _read(sql, *values)]
+
+
+def _conditions(chosen: LineFilter, conditions: list[str], values: list[Any]) -> tuple[str, list[Any]]:
+    def add(condition: str, value: object) -> None:
+        values.append(value)
+        conditions.append(condition.replace("?", f"${len(values)}"))
+
+    if chosen.kinds is not None:
+        add("t.kind = ANY(?)", [kind.value for kind in chosen.kinds])
+    if chosen.start is not None:
+        add("t.created_at >= ?", chosen.start)
+    if chosen.end is not None:
+        add("t.created_at < ?", chosen.end)
+    if chosen.staging_types is not None:
+        add("t.staging_type = ANY(?)", list(chosen.staging_types))
+    if chosen.reference is not None:
+        add("x.reference = ?", chosen.reference)
+    if chosen.actor_id is not None:
+        add("t.actor_id = ?", chosen.actor_id)
+    if chosen.search is not None:
+        add("(x.reference ILIKE ? OR x.description ILIKE ?)", f"%{_escape_like(chosen.search)}%")
+    return " AND ".join(conditions), values
+
+
+def _escape_like(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _line(row: rows.Row) -> Line:
+    return Line(
+        id=row["id"],
+        account_id=row["account_id"],
+        wallet_id=row["wallet_id"],
+        sequence=row["sequence"],
+        kind=TransactionKind(row["kind"]),
+        change=row["change"],
+        balance_after=row["balance_after"],
+        version=row["version"],
+        actor=Actor(kind=ActorKind(row["actor_kind"]), id=row["actor_id"], on_behalf_of=row["on_behalf_of"]),
+        created_at=row["created_at"],
+        local_day=row["local_day"],
+        staging_type=row["staging_type"],
+        quantity=row["quantity"],
+        transfer_id=row["transfer_id"],
+        counterpart_wallet_id=row["counterpart_wallet_id"],
+        purchase_id=row["purchase_id"],
+        payment_id=row["payment_id"],
+        hold_id=row["hold_id"],
+        refunds_id=row["refunds_id"],
+        text=_text(row) if row["text_id"] else None,
+        draws=tuple(Draw(lot_id, change) for lot_id, change in json.loads(row["draws"])),
+        hash=row["hash"],
+    )
+
+
+def _text(row: rows.Row) -> Text:
+    metadata = None if row["metadata"] is None else tuple(sorted(json.loads(row["metadata"]).items()))
+    return Text(salt=row["salt"], reference=row["reference"], description=row["description"], metadata=metadata)

@@ -1,0 +1,143 @@
+"""What the rules know of a wallet: its counters, its open lots, and what a balance is made of.
+
+A `WalletState` is a working copy that belongs to one posting: `book` moves it on, nothing else does.
+"""
+
+from bisect import insort
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from credits.actors import Actor
+from credits.ledger.lots import Draw, LotState, consumption_order
+from credits.ledger.models import OwnerKind, TransactionKind
+from credits.ledger.text import Text
+
+MAX_BALANCE = 2_147_483_647
+MAX_OPERATION = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditExpiry:
+    """How many credits lapse next, and when."""
+
+    credits: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceView:
+    """A wallet's balance at an instant. Of two views the later is the one with the higher (version, as_of)."""
+
+    wallet_id: str
+    credits: int
+    held: int
+    frozen: int
+    available: int
+    debt: int
+    next_expiry: CreditExpiry | None
+    version: int
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A transaction: one immutable line of one wallet, with what it drew from or put into lots."""
+
+    id: str
+    account_id: str
+    wallet_id: str
+    sequence: int
+    kind: TransactionKind
+    change: int
+    balance_after: int
+    version: int
+    actor: Actor
+    created_at: datetime
+    local_day: date
+    staging_type: str | None
+    quantity: int | None
+    transfer_id: str | None
+    counterpart_wallet_id: str | None
+    purchase_id: str | None
+    payment_id: str | None
+    hold_id: str | None
+    refunds_id: str | None
+    text: Text | None
+    draws: tuple[Draw, ...]
+    hash: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class WalletState:
+    """A locked wallet and its open lots in the order of consumption. `account_in_debt`: any wallet of the account
+    owes; `time_zone` (IANA) fixes the local day of what is posted."""
+
+    id: str
+    account_id: str
+    owner_kind: OwnerKind
+    time_zone: str
+    suspended: bool
+    account_in_debt: bool
+    balance: int
+    held: int
+    debt: int
+    sequence: int
+    version: int
+    last_hash: bytes
+    last_posted_at: datetime | None
+    lots: list[LotState] = field(default_factory=list)
+
+    def posting_time(self, now: datetime) -> datetime:
+        """`now`, but never before the wallet's last transaction: a clock that was set back changes no order."""
+        return now if self.last_posted_at is None else max(now, self.last_posted_at)
+
+    def local_day(self, at: datetime) -> date:
+        """The calendar day of the instant where the account is."""
+        return at.astimezone(ZoneInfo(self.time_zone)).date()
+
+    def available(self, now: datetime) -> int:
+        """What can be spent: unheld in lots that are neither lapsed nor frozen."""
+        return sum(lot.available(now) for lot in self.lots)
+
+    def frozen(self) -> int:
+        """What lies unheld in frozen lots."""
+        return sum(lot.remaining - lot.held for lot in self.lots if lot.frozen)
+
+    def balance_view(self, now: datetime) -> BalanceView:
+        """The balance as people see it."""
+        return BalanceView(
+            wallet_id=self.id,
+            credits=self.balance,
+            held=self.held,
+            frozen=self.frozen(),
+            available=self.available(now),
+            debt=self.debt,
+            next_expiry=_next_expiry(self.lots, now),
+            version=self.version,
+            as_of=now,
+        )
+
+    def book(self, line: Line, new_lots: tuple[LotState, ...]) -> list[LotState]:
+        """Move on by a decided transaction; returns the lots that it touched, new ones among them."""
+        for lot in new_lots:
+            insort(self.lots, lot, key=consumption_order)
+        changes = {draw.lot_id: draw.credits for draw in line.draws}
+        touched = [lot for lot in self.lots if lot.id in changes]
+        for lot in touched:
+            lot.remaining += changes[lot.id]
+        self.lots = [lot for lot in self.lots if lot.remaining]
+        self.balance = line.balance_after
+        self.sequence = line.sequence
+        self.version = line.version
+        self.last_hash = line.hash
+        self.last_posted_at = line.created_at
+        return touched
+
+
+def _next_expiry(lots: list[LotState], now: datetime) -> CreditExpiry | None:
+    lapsing = [lot for lot in lots if lot.expires_at is not None and lot.available(now)]
+    if not lapsing:
+        return None
+    at = min(lot.expires_at for lot in lapsing if lot.expires_at is not None)
+    return CreditExpiry(credits=sum(lot.available(now) for lot in lapsing if lot.expires_at == at), at=at)

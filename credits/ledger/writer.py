@@ -1,0 +1,137 @@
+"""The writer: one per process, takes every command that waits into one commit, and only then tells the callers.
+
+A lone caller waits for nobody; while a commit is under way newcomers gather for the next. A wallet that is locked
+elsewhere delays no other: its commands move to a lane of their own, which waits for the lock. One poisonous command
+harms no other: after an error that does not pass, each is tried alone.
+"""
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from tortoise.transactions import in_transaction
+
+from credits.errors import Unavailable
+from credits.faults import as_unavailable, passes, trying_again
+from credits.gateways import Publisher
+from credits.ledger.commands import Command
+from credits.ledger.feed import changes_of, tell
+from credits.ledger.store import Busy, Outcome, post
+
+MAX_BATCH = 500
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    command: Command
+    account_id: str
+    outcome: asyncio.Future[Outcome]
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Commands in the order in which they came, and the task that works on them while there are any."""
+
+    queue: deque[_Waiting] = field(default_factory=deque)
+    task: asyncio.Task[None] | None = None
+
+
+class Writer:
+    """Posts commands. `one_account_per_commit` keeps batches to one account, for a database distributed by account."""
+
+    def __init__(
+        self, publisher: Publisher, *, one_account_per_commit: bool = False, max_batch: int = MAX_BATCH
+    ) -> None:
+        self._publisher = publisher
+        self._one_account = one_account_per_commit
+        self._max_batch = max_batch
+        self._main = _Lane()
+        self._busy: dict[str, _Lane] = {}
+        # Tasks are made in this context and not in a caller's: one that is inside a database transaction would hand
+        # its connection down.
+        self._context = contextvars.copy_context()
+        self._closed = False
+
+    async def post(self, command: Command, *, account_id: str) -> Outcome:
+        """What became of the command, after the commit. A caller that goes away does not undo what it handed in.
+
+        Raises Unavailable when the database did not answer: whether it was done is then unknown, and the same
+        command's key tells when it is sent again.
+        """
+        if self._closed:
+            raise Unavailable("The service is stopping. Send the same call again with the same idempotencyKey.")
+        waiting = _Waiting(command, account_id, asyncio.get_running_loop().create_future())
+        self._enqueue(self._busy.get(command.wallet_id, self._main), waiting)
+        return await asyncio.shield(waiting.outcome)
+
+    async def close(self) -> None:
+        """Take nothing more and finish what was handed in."""
+        self._closed = True
+        while tasks := [lane.task for lane in (self._main, *self._busy.values()) if lane.task]:
+            await asyncio.wait(tasks)
+
+    def _enqueue(self, lane: _Lane, *waiting: _Waiting) -> None:
+        lane.queue.extend(waiting)
+        if lane.task is None:
+            lane.task = asyncio.get_running_loop().create_task(self._work(lane), context=self._context.copy())
+
+    async def _work(self, lane: _Lane) -> None:
+        try:
+            while lane.queue:
+                batch = self._take(lane)
+                try:
+                    await self._post_batch(batch, wait=lane is not self._main)
+                except Exception as error:
+                    _log.exception("writer_failed")
+                    _fail(batch, error)
+        finally:
+            lane.task = None
+            for wallet_id in [wallet_id for wallet_id, busy in self._busy.items() if busy is lane]:
+                del self._busy[wallet_id]
+
+    def _take(self, lane: _Lane) -> list[_Waiting]:
+        account_id = lane.queue[0].account_id
+        batch: list[_Waiting] = []
+        while lane.queue and len(batch) < self._max_batch:
+            if self._one_account and lane.queue[0].account_id != account_id:
+                break
+            batch.append(lane.queue.popleft())
+        return batch
+
+    async def _post_batch(self, batch: list[_Waiting], *, wait: bool) -> None:
+        try:
+            outcomes = await trying_again(lambda: _commit([waiting.command for waiting in batch], wait=wait))
+        except Exception as error:
+            if len(batch) == 1 or isinstance(error, Unavailable):
+                _fail(batch, error)
+                return
+            _log.warning("batch_failed", commands=len(batch), error=repr(error))
+            for waiting in batch:
+                await self._post_batch([waiting], wait=wait)
+            return
+        changes = changes_of(outcomes)
+        self._settle(batch, outcomes, wait=wait)
+        await tell(self._publisher, changes)
+
+    def _settle(self, batch: list[_Waiting], outcomes: Sequence[Outcome], *, wait: bool) -> None:
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Busy) and not wait:
+                lane = self._busy.setdefault(waiting.command.wallet_id, _Lane())
+                self._enqueue(lane, waiting)
+            elif not waiting.outcome.done():
+                waiting.outcome.set_result(outcome)
+
+
+async def _commit(commands: Sequence[Command], *, wait: bool) -> list[Outcome]:
+    async with in_transaction() as connection:
+        return await post(connection, commands, wait=wait)
+
+
+def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
+    for waiting in batch:
+        if not waiting.outcome.done():
+            waiting.outcome.set_exception(as_unavailable(error) if passes(error) else error)

@@ -1,0 +1,121 @@
+"""Reads of purchases."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tortoise.connection import get_connection
+from tortoise.expressions import Q
+
+from credits.actors import Actor, ActorKind
+from credits.errors import NotFound
+from credits.money import Money
+from credits.purchases.models import Purchase, PurchaseStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseView:
+    """A purchase as it is now."""
+
+    id: str
+    account_id: str
+    wallet_id: str
+    package_code: str
+    package_name: str
+    quantity: int
+    credits: int
+    total: Money
+    valid_for_days: int | None
+    status: PurchaseStatus
+    failure_reason: str | None
+    requested_by: Actor
+    justification: str | None
+    return_url: str | None
+    checkout_id: str | None
+    checkout_url: str | None
+    checkout_attempt: int
+    transaction_id: str | None
+    created_at: datetime
+    paid_at: datetime | None
+
+
+async def purchase(purchase_id: str) -> PurchaseView:
+    """The purchase with this id. Raises NotFound."""
+    row = await Purchase.get_or_none(id=purchase_id)
+    if row is None:
+        raise NotFound
+    return view(row)
+
+
+async def purchases_by_id(ids: Iterable[str]) -> dict[str, PurchaseView]:
+    """The purchases with these ids."""
+    return {row.id: view(row) for row in await Purchase.filter(id__in=list(ids))}
+
+
+async def account_purchases(
+    account_id: str,
+    *,
+    limit: int,
+    statuses: Sequence[PurchaseStatus] | None = None,
+    requested_by: str | None = None,
+    wallet_ids: Sequence[str] = (),
+    before: tuple[datetime, str] | None = None,
+) -> list[PurchaseView]:
+    """The newest `limit` of an account's purchases before that (time, id), newest first. With `requested_by`, only
+    those of that caller and of the wallets named."""
+    found = Purchase.filter(account_id=account_id)
+    if statuses is not None:
+        found = found.filter(status__in=list(statuses))
+    if requested_by is not None:
+        found = found.filter(Q(requested_by_id=requested_by) | Q(wallet_id__in=list(wallet_ids)))
+    if before is not None:
+        at, purchase_id = before
+        found = found.filter(Q(created_at__lt=at) | Q(created_at=at, id__lt=purchase_id))
+    return [view(row) for row in await found.order_by("-created_at", "-id").limit(limit)]
+
+
+async def reserved(wallet_id: str) -> int:
+    """The credits that open purchases may still bring into the wallet."""
+    (row,) = await get_connection("default").execute_query_dict(
+        "SELECT coalesce(sum(credits), 0)::bigint AS credits FROM purchases"
+        " WHERE wallet_id = $1 AND status IN ('PENDING_APPROVAL', 'AWAITING_PAYMENT', 'PROCESSING')",
+        [wallet_id],
+    )
+    return int(row["credits"])
+
+
+async def without_checkout(*, older_than_s: float, limit: int = 100) -> list[str]:
+    """Purchases that await payment and have waited that long, in seconds, for the address where to pay."""
+    rows = await get_connection("default").execute_query_dict(
+        "SELECT id FROM purchases WHERE status = 'AWAITING_PAYMENT' AND checkout_id IS NULL"
+        " AND created_at < credits_now() - make_interval(secs => $1) ORDER BY created_at LIMIT $2",
+        [older_than_s, limit],
+    )
+    return [row["id"] for row in rows]
+
+
+def view(row: Purchase) -> PurchaseView:
+    """A row as the rest of the service sees it."""
+    columns = row.__dict__
+    return PurchaseView(
+        id=row.id,
+        account_id=columns["account_id"],
+        wallet_id=columns["wallet_id"],
+        package_code=row.package_code,
+        package_name=row.package_name,
+        quantity=row.quantity,
+        credits=row.credits,
+        total=Money(row.total_minor, row.currency),
+        valid_for_days=row.valid_for_days,
+        status=row.status,
+        failure_reason=row.failure_reason,
+        requested_by=Actor(kind=ActorKind(row.requested_by_kind), id=row.requested_by_id),
+        justification=row.justification,
+        return_url=row.return_url,
+        checkout_id=row.checkout_id,
+        checkout_url=row.checkout_url,
+        checkout_attempt=row.checkout_attempt,
+        transaction_id=row.transaction_id,
+        created_at=row.created_at,
+        paid_at=row.paid_at,
+    )

@@ -1,0 +1,412 @@
+"""Accounts, pools, departments and people, as far as the caller may see them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Self
+
+import strawberry
+
+import schema.ledger
+import schema.purchases
+from credits.access.service import refreshed
+from credits.accounts import models, queries, service
+from credits.accounts.models import AccountKind, AccountRole
+from credits.accounts.rules import Action, Place, Standing, may, visible
+from credits.actors import Actor as DomainActor
+from credits.actors import ActorKind
+from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
+from credits.ids import Kind
+from credits.ledger import queries as ledger_queries
+from credits.purchases.models import PurchaseStatus
+from schema.context import Context, Info
+from schema.errors import UserError, refusals_as
+from schema.node import Node
+from schema.pagination import After, Connection, First, connection
+from schema.permissions import check_kind, place_for, require
+from schema.scalars import Long
+
+if TYPE_CHECKING:
+    from schema.ledger import Transaction, TransactionFilter, Wallet
+    from schema.purchases import Purchase
+
+strawberry.enum(ActorKind)
+strawberry.enum(AccountKind)
+strawberry.enum(AccountRole)
+
+LazyWallet = Annotated["Wallet", strawberry.lazy("schema.ledger")]
+LazyTransaction = Annotated["Transaction", strawberry.lazy("schema.ledger")]
+LazyFilter = Annotated["TransactionFilter", strawberry.lazy("schema.ledger")]
+LazyPurchase = Annotated["Purchase", strawberry.lazy("schema.purchases")]
+
+
+@strawberry.type(description="A person.")
+class User(Node):
+    name: str
+    email: str | None = strawberry.field(description="Null for those who may not manage people.")
+
+    @classmethod
+    def of(cls, row: models.User, *, show_email: bool) -> Self:
+        """From the row; the address only where the caller may see it."""
+        return cls(id=strawberry.ID(row.id), name=row.name, email=row.email if show_email else None)
+
+
+async def _user(context: Context, user_id: str, *, show_email: bool) -> User:
+    row = await context.loaders.users.load(user_id)
+    if row is None:
+        raise NotFound
+    own = context.standing.user_id == user_id
+    return User.of(row, show_email=show_email or own or context.standing.operator)
+
+
+@strawberry.type(description="Who did it. `onBehalfOf` is the person for whom a key or a service acted.")
+class Actor:
+    id: strawberry.ID
+    kind: ActorKind
+    acting_for: strawberry.Private[str | None]
+
+    @strawberry.field
+    async def name(self, info: Info) -> str:
+        loaders = info.context.loaders
+        if self.kind is ActorKind.USER:
+            row = await loaders.users.load(self.id)
+            return row.name if row else "Somebody who has left"
+        if self.kind is ActorKind.API_KEY:
+            return await loaders.key_names.load(self.id) or "A key that is gone"
+        return "Staging engine" if self.kind is ActorKind.SERVICE else "System"
+
+    @strawberry.field
+    async def on_behalf_of(self, info: Info) -> User | None:
+        return await _user(info.context, self.acting_for, show_email=False) if self.acting_for else None
+
+    @classmethod
+    def of(cls, actor: DomainActor) -> Self:
+        """From the domain's."""
+        return cls(id=strawberry.ID(actor.id), kind=actor.kind, acting_for=actor.on_behalf_of)
+
+
+@strawberry.type(description="A person's role in an account.")
+class Membership:
+    user: User
+    role: AccountRole
+    since: datetime
+
+
+@strawberry.type(description="Who buys: a person or an enterprise.")
+class Account(Node):
+    place: strawberry.Private[Place]
+    name: str
+    kind: AccountKind
+    time_zone: str = strawberry.field(
+        description="IANA name; days, months and standing orders follow it. A change applies from the next month on."
+    )
+    suspended: bool
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: models.Account, place: Place) -> Self:
+        """From the row and where it stands."""
+        return cls(
+            id=strawberry.ID(row.id),
+            place=place,
+            name=row.name,
+            kind=row.kind,
+            time_zone=row.time_zone,
+            suspended=row.suspended_at is not None,
+            created_at=row.created_at,
+        )
+
+    @strawberry.field
+    async def wallet(self) -> LazyWallet:
+        return schema.ledger.Wallet.of(self.place)
+
+    @strawberry.field(description="Every wallet of the account added up: its own, its pools' and their departments'.")
+    async def total_available(self, info: Info) -> Long | None:
+        require(info.context.standing, Action.SEE_WHOLE_ACCOUNT, self.place)
+        return Long(await ledger_queries.total_available(self.id))
+
+    @strawberry.field(description="The pools that the caller may see.")
+    async def pools(self, info: Info) -> list["Pool"]:
+        rows = await models.Pool.filter(account_id=self.id).order_by("name")
+        return [pool for row in rows if (pool := await _visible_pool(info.context, row))]
+
+    @strawberry.field
+    async def members(self, info: Info, first: First = 25, after: After = None) -> Connection[Membership] | None:
+        standing = info.context.standing
+        require(standing, Action.SEE_MEMBERS, self.place)
+        show_email = may(standing, Action.SEE_EMAILS, self.place)
+
+        async def read(limit: int, position: tuple[str, ...] | None) -> Sequence[models.Membership]:
+            rows = models.Membership.filter(account_id=self.id).prefetch_related("user")
+            if position:
+                rows = rows.filter(id__lt=position[0])
+            return await rows.order_by("-id").limit(limit)
+
+        return await connection(
+            list_name=f"members:{self.id}",
+            first=first,
+            after=after,
+            key=lambda row: (row.id,),
+            read=read,
+            node=lambda row: Membership(user=User.of(row.user, show_email=show_email), role=row.role, since=row.since),
+        )
+
+    @strawberry.field(description="All wallets of the account together.")
+    async def transactions(
+        self,
+        info: Info,
+        first: First = 25,
+        after: After = None,
+        filter: LazyFilter | None = None,  # noqa: A002 the API's name for it
+    ) -> Connection[LazyTransaction] | None:
+        require(info.context.standing, Action.SEE_WHOLE_ACCOUNT, self.place)
+        return await schema.ledger.account_history(self.id, first=first, after=after, chosen=filter)
+
+    @strawberry.field
+    async def purchases(
+        self,
+        info: Info,
+        first: First = 25,
+        after: After = None,
+        status: list[PurchaseStatus] | None = None,
+    ) -> Connection[LazyPurchase]:
+        standing = info.context.standing
+        require(standing, Action.SEE_PURCHASES, self.place)
+        all_of_them = may(standing, Action.SEE_ALL_PURCHASES, self.place)
+        wallet_ids = [] if all_of_them else await _wallets_in_scope(standing)
+        return await schema.purchases.account_purchases(
+            self.id,
+            first=first,
+            after=after,
+            statuses=status,
+            requested_by=None if all_of_them else standing.actor.id,
+            wallet_ids=wallet_ids,
+        )
+
+
+async def _wallets_in_scope(standing: Standing) -> list[str]:
+    pools = await queries.pool_places(standing.pool_ids)
+    departments = await queries.department_places(
+        {*standing.department_ids, *await queries.departments_of(standing.pool_ids)}
+    )
+    return [place.wallet_id for place in (*pools.values(), *departments.values()) if place.wallet_id]
+
+
+@strawberry.type(description="A part of an enterprise with credits, administrators and departments of its own.")
+class Pool(Node):
+    place: strawberry.Private[Place]
+    name: str
+
+    @classmethod
+    def of(cls, row: models.Pool, place: Place) -> Self:
+        """From the row and where it stands."""
+        return cls(id=strawberry.ID(row.id), place=place, name=row.name)
+
+    @strawberry.field
+    async def account(self, info: Info) -> Account:
+        return await account(info.context, self.place.account_id)
+
+    @strawberry.field
+    async def wallet(self) -> LazyWallet:
+        return schema.ledger.Wallet.of(self.place)
+
+    @strawberry.field
+    async def administrators(self, info: Info) -> list[User]:
+        show_email = may(info.context.standing, Action.SEE_EMAILS, self.place)
+        rows = await models.PoolAdministrator.filter(pool_id=self.id).prefetch_related("user").order_by("id")
+        return [User.of(row.user, show_email=show_email) for row in rows]
+
+    @strawberry.field
+    async def departments(self, info: Info) -> list["Department"]:
+        context = info.context
+        rows = await models.Department.filter(pool_id=self.id).order_by("name")
+        places = await context.loaders.places.load_many([row.id for row in rows])
+        return [
+            Department.of(row, place)
+            for row, place in zip(rows, places, strict=True)
+            if place and visible(context.standing, place) and may(context.standing, Action.SEE, place)
+        ]
+
+
+@strawberry.type(description="A team that spends from a wallet of its own.")
+class Department(Node):
+    place: strawberry.Private[Place]
+    name: str
+
+    @classmethod
+    def of(cls, row: models.Department, place: Place) -> Self:
+        """From the row and where it stands."""
+        return cls(id=strawberry.ID(row.id), place=place, name=row.name)
+
+    @strawberry.field
+    async def pool(self, info: Info) -> Pool:
+        return await pool(info.context, self.place.pool_id or "")
+
+    @strawberry.field
+    async def wallet(self) -> LazyWallet:
+        return schema.ledger.Wallet.of(self.place)
+
+    @strawberry.field
+    async def members(self, info: Info) -> list[User]:
+        show_email = may(info.context.standing, Action.SEE_EMAILS, self.place)
+        rows = await models.DepartmentMember.filter(department_id=self.id).prefetch_related("user").order_by("id")
+        return [User.of(row.user, show_email=show_email) for row in rows]
+
+
+@strawberry.type(description="The caller. `user` is null for an API key and a service.")
+class Viewer:
+    standing: strawberry.Private[Standing]
+    operator: bool
+
+    @strawberry.field
+    async def actor(self) -> Actor:
+        return Actor.of(self.standing.actor)
+
+    @strawberry.field
+    async def user(self, info: Info) -> User | None:
+        return await _user(info.context, self.standing.user_id, show_email=True) if self.standing.user_id else None
+
+    @strawberry.field
+    async def accounts(self, info: Info) -> list[Account]:
+        if self.standing.key and not may(self.standing, Action.SEE, await _key_place(info.context, self.standing)):
+            return []
+        return [await account(info.context, account_id) for account_id in self.standing.account_ids]
+
+
+async def _key_place(context: Context, standing: Standing) -> Place:
+    place = await context.loaders.places.load(standing.account_ids[0])
+    if place is None:
+        raise NotFound
+    return place
+
+
+async def account(context: Context, account_id: str) -> Account:
+    """The account, for a caller who may see it."""
+    place = await place_for(context, account_id, Kind.ACCOUNT, Action.SEE)
+    row = await context.loaders.accounts.load(account_id)
+    if row is None:
+        raise NotFound
+    return Account.of(row, place)
+
+
+async def pool(context: Context, pool_id: str) -> Pool:
+    """The pool, for a caller who may see it."""
+    place = await place_for(context, pool_id, Kind.POOL, Action.SEE)
+    row = await context.loaders.pools.load(pool_id)
+    if row is None:
+        raise NotFound
+    return Pool.of(row, place)
+
+
+async def _visible_pool(context: Context, row: models.Pool) -> Pool | None:
+    place = await context.loaders.places.load(row.id)
+    if place is None or not visible(context.standing, place) or not may(context.standing, Action.SEE, place):
+        return None
+    return Pool.of(row, place)
+
+
+async def department(context: Context, department_id: str) -> Department:
+    """The department, for a caller who may see it."""
+    place = await place_for(context, department_id, Kind.DEPARTMENT, Action.SEE)
+    row = await context.loaders.departments.load(department_id)
+    if row is None:
+        raise NotFound
+    return Department.of(row, place)
+
+
+async def user(context: Context, user_id: str) -> User:
+    """A person: oneself, and for operators and those who may see the account's members, others."""
+    check_kind(user_id, Kind.USER, field="id")
+    standing = context.standing
+    if standing.operator or standing.user_id == user_id:
+        return await _user(context, user_id, show_email=True)
+    roles, *_ = await queries.memberships(user_id)
+    places = [place for each in roles if (place := await context.loaders.places.load(each))]
+    seen_in = [place for place in places if may(standing, Action.SEE_MEMBERS, place)]
+    if not seen_in:
+        raise NotFound
+    return await _user(context, user_id, show_email=any(may(standing, Action.SEE_EMAILS, place) for place in seen_in))
+
+
+async def acting_for(context: Context, place: Place, person: str | None) -> DomainActor:
+    """The caller as the ledger keeps it, acting for that person where one is named. Refused: a person who names
+    another, and one for whom is acted who may not spend there."""
+    actor = context.standing.actor
+    if person is None:
+        return actor
+    if actor.kind is ActorKind.USER:
+        raise Refusal(
+            RefusalCode.INVALID, "Only a key or the service acts for others. Leave this out.", field="onBehalfOf"
+        )
+    check_kind(person, Kind.USER, field="onBehalfOf")
+    named = await refreshed(Standing(actor=DomainActor(kind=ActorKind.USER, id=person), user_id=person))
+    if not may(named, Action.SPEND, place):
+        raise Refusal(
+            RefusalCode.INVALID,
+            "Nobody of this id may spend from this wallet. Name a member who may.",
+            field="onBehalfOf",
+        )
+    return replace(actor, on_behalf_of=person)
+
+
+@strawberry.type
+class AccountQuery:
+    @strawberry.field(description="Whoever asks.")
+    async def viewer(self, info: Info) -> Viewer | None:
+        standing = info.context.standing
+        return Viewer(standing=standing, operator=standing.operator)
+
+    @strawberry.field
+    async def account(self, info: Info, id: strawberry.ID) -> Account | None:  # noqa: A002 the API's name for it
+        return await account(info.context, id)
+
+    @strawberry.field
+    async def pool(self, info: Info, id: strawberry.ID) -> Pool | None:  # noqa: A002 the API's name for it
+        return await pool(info.context, id)
+
+    @strawberry.field
+    async def department(self, info: Info, id: strawberry.ID) -> Department | None:  # noqa: A002 the API's name for it
+        return await department(info.context, id)
+
+
+@strawberry.input
+class CreateAccountInput:
+    name: str
+    kind: AccountKind
+    owner_email: str
+    owner_name: str
+    idempotency_key: str
+    time_zone: str = "UTC"
+
+
+@strawberry.type
+class AccountPayload:
+    account: Account | None = None
+    replayed: bool = False
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class AccountMutation:
+    @strawberry.mutation(description="Operators and the platform's own service only.")
+    @refusals_as(AccountPayload)
+    async def create_account(
+        self,
+        info: Info,
+        input: CreateAccountInput,  # noqa: A002 the API's name for it
+    ) -> AccountPayload | None:
+        standing = info.context.standing
+        if not (standing.operator or standing.service):
+            raise Forbidden("Only the platform's staff makes accounts. Write to support.")
+        row, replayed = await service.create_account(
+            standing.actor,
+            service.NewAccount(
+                name=input.name,
+                kind=input.kind,
+                time_zone=input.time_zone,
+                owner_email=input.owner_email,
+                owner_name=input.owner_name,
+                idempotency_key=input.idempotency_key,
+            ),
+        )
+        return AccountPayload(account=await account(info.context, row.id), replayed=replayed)

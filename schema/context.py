@@ -1,0 +1,46 @@
+"""What resolvers are given: the service's parts, the caller, and loaders made anew for each operation."""
+
+from dataclasses import dataclass
+
+import strawberry
+from strawberry.types import Info as StrawberryInfo
+
+from credits.access.service import Caller
+from credits.accounts.rules import Standing
+from credits.errors import Unauthenticated
+from credits.feeds import Feeds
+from credits.ledger.writer import Writer
+from credits.purchases.service import Checkouts
+from schema.loaders import Loaders
+
+NO_TOKEN = "Sign in first: send the header Authorization: Bearer <token or key>."  # noqa: S105 a sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The parts of the service that outlive an operation; one set per process."""
+
+    writer: Writer
+    checkouts: Checkouts
+    feeds: Feeds
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """One operation: who asks (None: nobody has said), and what was read for it so far."""
+
+    services: Services
+    caller: Caller | None
+    loaders: Loaders
+
+    @property
+    def standing(self) -> Standing:
+        """How the caller stands. Raises Unauthenticated where there is none."""
+        if self.caller is None:
+            raise Unauthenticated(NO_TOKEN)
+        return self.caller.standing
+
+
+Info = StrawberryInfo[Context, None]
+
+ID = strawberry.ID

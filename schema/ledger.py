@@ -1,0 +1,575 @@
+"""Wallets: balances, lots, history, spending and giving, and live balances."""
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Self
+
+import strawberry
+
+import schema.accounts
+import schema.purchases
+from credits import feeds
+from credits.access.service import refreshed
+from credits.accounts.queries import wallets_of
+from credits.accounts.rules import Action, Place, may, visible
+from credits.catalogue.rules import smallest_purchase
+from credits.catalogue.service import packages
+from credits.errors import Forbidden, NotFound
+from credits.ids import Kind
+from credits.ledger import feed, lots, queries, rules, service, wallet
+from credits.ledger.models import LotSource, TransactionKind
+from credits.money import Money
+from credits.purchases.queries import reserved
+from schema.catalogue import Package, StagingType, UnitPrice
+from schema.context import Context, Info
+from schema.errors import UserError, refusals_as, user_error
+from schema.node import Node
+from schema.pagination import After, Connection, First, Position, connection
+from schema.permissions import check_kind, place_for, require
+from schema.scalars import Long, Metadata
+
+if TYPE_CHECKING:
+    from schema.accounts import Account, Actor, Department, Pool
+    from schema.purchases import Purchase
+
+REREAD_AFTER_S = 30.0
+
+strawberry.enum(TransactionKind)
+strawberry.enum(LotSource)
+LazyAccount = Annotated["Account", strawberry.lazy("schema.accounts")]
+LazyPool = Annotated["Pool", strawberry.lazy("schema.accounts")]
+LazyDepartment = Annotated["Department", strawberry.lazy("schema.accounts")]
+WalletOwner = Annotated[LazyAccount | LazyPool | LazyDepartment, strawberry.union("WalletOwner")]
+LazyActor = Annotated["Actor", strawberry.lazy("schema.accounts")]
+LazyPurchase = Annotated["Purchase", strawberry.lazy("schema.purchases")]
+
+
+@strawberry.type(description="Credits that lapse, and when.")
+class CreditExpiry:
+    credits: int
+    at: datetime
+
+
+@strawberry.type(description="What a wallet holds, and what of it can be spent.")
+class Balance:
+    credits: int = strawberry.field(description="All credits in the wallet.")
+    held: int = strawberry.field(description="Promised to open holds.")
+    frozen: int = strawberry.field(description="In lots that a payment dispute has frozen.")
+    available: int = strawberry.field(description="What can be spent now.")
+    debt: int = strawberry.field(
+        description="Owed after a refunded or disputed payment; while there is any, the account cannot spend."
+    )
+    next_expiry: CreditExpiry | None
+    version: Long = strawberry.field(
+        description="Rises with every change. Of two updates the later is the one with the higher (version, asOf)."
+    )
+    as_of: datetime
+
+    @classmethod
+    def of(cls, view: wallet.BalanceView) -> Self:
+        """From the domain's."""
+        expiry = view.next_expiry
+        return cls(
+            credits=view.credits,
+            held=view.held,
+            frozen=view.frozen,
+            available=view.available,
+            debt=view.debt,
+            next_expiry=CreditExpiry(credits=expiry.credits, at=expiry.at) if expiry else None,
+            version=Long(view.version),
+            as_of=view.as_of,
+        )
+
+
+@strawberry.type(description="Credits that came in together.")
+class Lot(Node):
+    source: LotSource
+    amount: int
+    remaining: int
+    held: int
+    frozen: bool
+    unit_price: UnitPrice | None
+    priority: int
+    expires_at: datetime | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, lot: lots.LotState) -> Self:
+        """From the domain's."""
+        paid = Money(lot.paid_minor, lot.currency) if lot.currency else None
+        return cls(
+            id=strawberry.ID(lot.id),
+            source=lot.source,
+            amount=lot.amount,
+            remaining=lot.remaining,
+            held=lot.held,
+            frozen=lot.frozen,
+            unit_price=UnitPrice.of(paid, lot.amount) if paid else None,
+            priority=lot.priority,
+            expires_at=lot.expires_at,
+            created_at=lot.created_at,
+        )
+
+
+@strawberry.type(description="What a transaction took from a lot (negative) or put into it (positive).")
+class LotDraw:
+    lot: Lot
+    credits: int
+
+
+@strawberry.input(description="All conditions that are given hold.")
+class TransactionFilter:
+    kinds: list[TransactionKind] | None = None
+    from_: datetime | None = strawberry.field(name="from", default=None, description="At or after this instant.")
+    to: datetime | None = strawberry.field(default=None, description="Before this instant.")
+    staging_types: list[str] | None = None
+    reference: str | None = strawberry.field(default=None, description="Exact.")
+    actor_id: strawberry.ID | None = None
+    search: str | None = strawberry.field(default=None, description="Part of the reference or description, any case.")
+
+    def chosen(self) -> queries.LineFilter:
+        """As the domain takes it."""
+        return queries.LineFilter(
+            kinds=None if self.kinds is None else tuple(self.kinds),
+            start=self.from_,
+            end=self.to,
+            staging_types=None if self.staging_types is None else tuple(self.staging_types),
+            reference=self.reference,
+            actor_id=self.actor_id,
+            search=self.search,
+        )
+
+
+@strawberry.type(description="Where credits lie.")
+class Wallet(Node):
+    place: strawberry.Private[Place]
+
+    @classmethod
+    def of(cls, place: Place) -> Self:
+        """The wallet of an account, pool or department that the caller may see."""
+        return cls(id=strawberry.ID(place.wallet_id or ""), place=place)
+
+    @strawberry.field
+    async def owner(self, info: Info) -> WalletOwner:
+        place = self.place
+        if place.department_id:
+            return await schema.accounts.department(info.context, place.department_id)
+        if place.pool_id:
+            return await schema.accounts.pool(info.context, place.pool_id)
+        return await schema.accounts.account(info.context, place.account_id)
+
+    @strawberry.field
+    async def balance(self, info: Info) -> Balance:
+        view = await info.context.loaders.balances.load(self.id)
+        if view is None:
+            raise NotFound
+        return Balance.of(view)
+
+    @strawberry.field(description="Open lots, in the order in which they will be spent.")
+    async def lots(self, info: Info, first: First = 25, after: After = None) -> Connection[Lot] | None:
+        require(info.context.standing, Action.SEE_HISTORY, self.place)
+
+        async def read(limit: int, position: Position | None) -> Sequence[lots.LotState]:
+            found = (await queries.open_lots([self.id])).get(self.id, [])
+            if position:
+                passed = [index for index, lot in enumerate(found) if lot.id == position[0]]
+                found = found[passed[0] + 1 :] if passed else []
+            return found[:limit]
+
+        return await connection(
+            list_name=f"lots:{self.id}", first=first, after=after, key=lambda lot: (lot.id,), read=read, node=Lot.of
+        )
+
+    @strawberry.field(description="Its history, newest first.")
+    async def transactions(
+        self,
+        info: Info,
+        first: First = 25,
+        after: After = None,
+        filter: TransactionFilter | None = None,  # noqa: A002 the API's name for it
+    ) -> Connection["Transaction"] | None:
+        require(info.context.standing, Action.SEE_HISTORY, self.place)
+        chosen = filter.chosen() if filter else queries.LineFilter()
+
+        async def read(limit: int, position: Position | None) -> Sequence[wallet.Line]:
+            below = int(position[0]) if position and position[0].isdecimal() else None
+            return await queries.wallet_lines(self.id, chosen, limit=limit, before_sequence=below)
+
+        return await connection(
+            list_name=f"transactions:{self.id}",
+            first=first,
+            after=after,
+            key=lambda line: (str(line.sequence),),
+            read=read,
+            node=Transaction.of,
+        )
+
+
+async def account_history(
+    account_id: str, *, first: int | None, after: str | None, chosen: TransactionFilter | None
+) -> Connection["Transaction"]:
+    """All wallets of an account together, newest first; the caller may see them."""
+    conditions = chosen.chosen() if chosen else queries.LineFilter()
+
+    async def read(limit: int, position: Position | None) -> Sequence[wallet.Line]:
+        before = (datetime.fromisoformat(position[0]), position[1]) if position else None
+        return await queries.account_lines(account_id, conditions, limit=limit, before=before)
+
+    return await connection(
+        list_name=f"transactions:{account_id}",
+        first=first,
+        after=after,
+        key=lambda line: (line.created_at.isoformat(), line.id),
+        key_length=2,
+        read=read,
+        node=Transaction.of,
+    )
+
+
+@strawberry.type(description="One immutable line of a wallet.")
+class Transaction(Node):
+    line: strawberry.Private[wallet.Line]
+    sequence: Long = strawberry.field(description="1, 2, 3, … without a gap in each wallet.")
+    kind: TransactionKind
+    change: int = strawberry.field(description="Positive came in, negative went out.")
+    balance_after: int
+    version: Long = strawberry.field(description="The wallet's version after it.")
+    created_at: datetime
+    quantity: int | None
+    reference: str | None
+    description: str | None
+    metadata: Metadata | None
+    transfer_id: strawberry.ID | None = strawberry.field(
+        description="The same on both sides of an allocation, reclaim or transfer."
+    )
+
+    @classmethod
+    def of(cls, line: wallet.Line) -> Self:
+        """From the domain's; the caller may see it."""
+        text = line.text
+        return cls(
+            id=strawberry.ID(line.id),
+            line=line,
+            sequence=Long(line.sequence),
+            kind=line.kind,
+            change=line.change,
+            balance_after=line.balance_after,
+            version=Long(line.version),
+            created_at=line.created_at,
+            quantity=line.quantity,
+            reference=text.reference if text else None,
+            description=text.description if text else None,
+            metadata=Metadata(dict(text.metadata)) if text and text.metadata is not None else None,
+            transfer_id=strawberry.ID(line.transfer_id) if line.transfer_id else None,
+        )
+
+    @strawberry.field
+    async def wallet(self, info: Info) -> Wallet:
+        return await visible_wallet(info.context, self.line.wallet_id)
+
+    @strawberry.field
+    async def actor(self) -> LazyActor:
+        return schema.accounts.Actor.of(self.line.actor)
+
+    @strawberry.field
+    async def staging_type(self, info: Info) -> StagingType | None:
+        if self.line.staging_type is None:
+            return None
+        view = await info.context.loaders.staging_types.load(self.line.staging_type)
+        return StagingType.of(view) if view else None
+
+    @strawberry.field(description="The other wallet of one.")
+    async def counterpart(self, info: Info) -> Wallet | None:
+        other = self.line.counterpart_wallet_id
+        return await visible_wallet(info.context, other) if other else None
+
+    @strawberry.field
+    async def purchase(self, info: Info) -> LazyPurchase | None:
+        return await schema.purchases.purchase(info.context, self.line.purchase_id) if self.line.purchase_id else None
+
+    @strawberry.field(description="What it drew from or put into each lot.")
+    async def lots(self, info: Info) -> list[LotDraw]:
+        found = await info.context.loaders.lots.load_many([draw.lot_id for draw in self.line.draws])
+        return [
+            LotDraw(lot=Lot.of(lot), credits=draw.credits)
+            for draw, lot in zip(self.line.draws, found, strict=True)
+            if lot is not None
+        ]
+
+
+async def visible_wallet(context: Context, wallet_id: str) -> Wallet:
+    """The wallet, for a caller who may see it."""
+    return Wallet.of(await place_for(context, wallet_id, Kind.WALLET, Action.SEE))
+
+
+async def transaction(context: Context, transaction_id: str) -> Transaction:
+    """The transaction, for a caller who may see its wallet's history; for any other there is none."""
+    check_kind(transaction_id, Kind.TRANSACTION, field="id")
+    line = await context.loaders.lines.load(transaction_id)
+    place = await context.loaders.places.load(line.wallet_id) if line else None
+    await _see_history(context, place)
+    assert line is not None  # noqa: S101 for mypy: without a line there was no place
+    return Transaction.of(line)
+
+
+async def lot(context: Context, lot_id: str) -> Lot:
+    """The lot, for a caller who may see its wallet's history; for any other there is none."""
+    found = await context.loaders.lots.load(lot_id)
+    await _see_history(context, await context.loaders.places.load(found.wallet_id) if found else None)
+    assert found is not None  # noqa: S101 for mypy: without a lot there was no place
+    return Lot.of(found)
+
+
+async def _see_history(context: Context, place: Place | None) -> None:
+    standing = context.standing
+    if place is None or not visible(standing, place):
+        raise NotFound
+    if not may(standing, Action.SEE_HISTORY, place):
+        raise Forbidden if standing.key else NotFound
+
+
+@strawberry.type
+class LedgerQuery:
+    @strawberry.field
+    async def wallet(self, info: Info, id: strawberry.ID) -> Wallet | None:  # noqa: A002 the API's name for it
+        return await visible_wallet(info.context, id)
+
+    @strawberry.field
+    async def transaction(self, info: Info, id: strawberry.ID) -> Transaction | None:  # noqa: A002 the API's name for it
+        return await transaction(info.context, id)
+
+
+@strawberry.input(description="`onBehalfOf`: the member for whom a key or the service acts.")
+class DeductCreditsInput:
+    wallet_id: strawberry.ID
+    staging_type: str
+    idempotency_key: str
+    quantity: int = 1
+    reference: str | None = None
+    description: str | None = None
+    metadata: Metadata | None = None
+    on_behalf_of: strawberry.ID | None = None
+
+
+@strawberry.type(description="Why credits were refused and what would help.")
+class Shortfall:
+    required: int
+    available: int
+    missing: int
+    held: int
+    frozen: int
+    suggested_package: Package | None = strawberry.field(description="The smallest purchase that covers it.")
+    suggested_quantity: int | None
+
+
+@strawberry.type
+class DeductCreditsPayload:
+    transaction: Transaction | None = None
+    balance: Balance | None = strawberry.field(default=None, description="As it is now, also in a replay.")
+    shortfall: Shortfall | None = None
+    replayed: bool = False
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.input
+class GrantCreditsInput:
+    wallet_id: strawberry.ID
+    credits: int
+    reason: str
+    idempotency_key: str
+    expires_at: datetime | None = None
+    priority: int = 50
+
+
+@strawberry.type
+class TransactionPayload:
+    transaction: Transaction | None = None
+    balance: Balance | None = None
+    replayed: bool = False
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+async def _shortfall(found: rules.Shortfall) -> Shortfall:
+    suggestion = smallest_purchase(await packages(), found.missing)
+    return Shortfall(
+        required=found.required,
+        available=found.available,
+        missing=found.missing,
+        held=found.held,
+        frozen=found.frozen,
+        suggested_package=Package.of(suggestion[0]) if suggestion else None,
+        suggested_quantity=suggestion[1] if suggestion else None,
+    )
+
+
+@strawberry.type
+class LedgerMutation:
+    @strawberry.mutation(description="Spend credits on staging. The price comes from the catalogue.")
+    @refusals_as(DeductCreditsPayload)
+    async def deduct_credits(
+        self,
+        info: Info,
+        input: DeductCreditsInput,  # noqa: A002 the API's name for it
+    ) -> DeductCreditsPayload | None:
+        context = info.context
+        place = await place_for(context, input.wallet_id, Kind.WALLET, Action.SPEND, field="walletId")
+        actor = await schema.accounts.acting_for(context, place, input.on_behalf_of)
+        wanted = service.DeductionInput(
+            wallet_id=input.wallet_id,
+            staging_type=input.staging_type,
+            quantity=input.quantity,
+            reference=input.reference,
+            description=input.description,
+            metadata=input.metadata,
+            on_behalf_of=input.on_behalf_of,
+            idempotency_key=input.idempotency_key,
+        )
+        done = await service.deduct(context.services.writer, actor, place, wanted)
+        if isinstance(done, rules.Refused):
+            shortfall = await _shortfall(done.shortfall) if done.shortfall else None
+            return DeductCreditsPayload(shortfall=shortfall, user_errors=[user_error(done)])
+        return DeductCreditsPayload(
+            transaction=Transaction.of(done.line), balance=Balance.of(done.balance), replayed=done.replayed
+        )
+
+    @strawberry.mutation(description="Give credits: promotion, goodwill. Operators only.")
+    @refusals_as(TransactionPayload)
+    async def grant_credits(
+        self,
+        info: Info,
+        input: GrantCreditsInput,  # noqa: A002 the API's name for it
+    ) -> TransactionPayload | None:
+        context = info.context
+        if not context.standing.operator:
+            raise Forbidden("Only the platform's staff gives credits. Write to support.")
+        place = await place_for(context, input.wallet_id, Kind.WALLET, Action.SEE, field="walletId")
+        wanted = service.GrantInput(
+            wallet_id=input.wallet_id,
+            credits=input.credits,
+            reason=input.reason,
+            expires_at=input.expires_at,
+            priority=input.priority,
+            idempotency_key=input.idempotency_key,
+        )
+        under_way = await reserved(input.wallet_id)
+        done = await service.grant(context.services.writer, context.standing.actor, place, wanted, reserved=under_way)
+        if isinstance(done, rules.Refused):
+            return TransactionPayload(user_errors=[user_error(done)])
+        return TransactionPayload(
+            transaction=Transaction.of(done.line), balance=Balance.of(done.balance), replayed=done.replayed
+        )
+
+
+@strawberry.enum(description="What changed a balance.")
+class BalanceCause(StrEnum):
+    PURCHASE = "PURCHASE"
+    GRANT = "GRANT"
+    ALLOCATION = "ALLOCATION"
+    RECLAIM = "RECLAIM"
+    TRANSFER = "TRANSFER"
+    DEDUCTION = "DEDUCTION"
+    REFUND = "REFUND"
+    EXPIRY = "EXPIRY"
+    CLAWBACK = "CLAWBACK"
+    ADJUSTMENT = "ADJUSTMENT"
+    HOLD_PLACED = "HOLD_PLACED"
+    HOLD_RELEASED = "HOLD_RELEASED"
+    HOLD_EXPIRED = "HOLD_EXPIRED"
+    FROZEN = "FROZEN"
+    UNFROZEN = "UNFROZEN"
+    SETTINGS = "SETTINGS"
+
+
+@strawberry.type(
+    description="Updates that came close together may arrive as one. `causes` says what happened since the last; "
+    "empty in the first."
+)
+class BalanceChange:
+    wallet_id: strawberry.ID
+    balance: Balance
+    causes: list[BalanceCause]
+    last_transaction_id: strawberry.ID | None
+
+    @classmethod
+    def of(cls, change: feed.BalanceChange) -> Self:
+        """From the domain's."""
+        last = change.last_transaction_id
+        return cls(
+            wallet_id=strawberry.ID(change.balance.wallet_id),
+            balance=Balance.of(change.balance),
+            causes=[BalanceCause(cause) for cause in change.causes],
+            last_transaction_id=strawberry.ID(last) if last else None,
+        )
+
+
+async def _live(
+    context: Context, place: Place, channel: str, wallet_ids: Sequence[str], action: Action
+) -> AsyncGenerator[BalanceChange, None]:
+    """The present balances, then each change. Told of nothing for a while, or not of everything, it reads for itself
+    and asks anew whether the caller still may."""
+    told: dict[str, wallet.BalanceView] = {}
+    with context.services.feeds.subscribe(channel) as subscription:
+        for change in await _present(place.account_id, wallet_ids):
+            told[change.balance.wallet_id] = change.balance
+            yield BalanceChange.of(change)
+        while True:
+            heard = await subscription.hear(at_most_s=REREAD_AFTER_S)
+            changes = _merged(heard)
+            if not heard.complete:
+                await _still_may(context, action, place)
+                for change in await _present(place.account_id, wallet_ids):
+                    changes[change.balance.wallet_id] = change.after(changes.get(change.balance.wallet_id, change))
+            for wallet_id, change in changes.items():
+                last = told.get(wallet_id)
+                if last is None or change.balance.version > last.version or _differs(change.balance, last):
+                    told[wallet_id] = change.balance
+                    yield BalanceChange.of(change)
+
+
+def _differs(now: wallet.BalanceView, last: wallet.BalanceView) -> bool:
+    """Whether time alone changed something: a lot has lapsed."""
+    return now.version == last.version and now.as_of > last.as_of and now.available != last.available
+
+
+def _merged(heard: feeds.Heard) -> dict[str, feed.BalanceChange]:
+    merged: dict[str, feed.BalanceChange] = {}
+    for payload in heard.payloads:
+        change = feed.decode(payload)
+        earlier = merged.get(change.balance.wallet_id)
+        merged[change.balance.wallet_id] = change.after(earlier) if earlier else change
+    return merged
+
+
+async def _present(account_id: str, wallet_ids: Sequence[str]) -> list[feed.BalanceChange]:
+    views = await queries.balances(wallet_ids)
+    return [
+        feed.BalanceChange(account_id=account_id, balance=view, causes=(), last_transaction_id=None)
+        for view in views.values()
+    ]
+
+
+async def _still_may(context: Context, action: Action, place: Place) -> None:
+    standing = await refreshed(context.standing)
+    if not visible(standing, place):
+        raise NotFound
+    require(standing, action, place)
+
+
+@strawberry.type
+class LedgerSubscription:
+    @strawberry.subscription(description="The present balance at once, then each change.")
+    async def balance_changed(self, info: Info, wallet_id: strawberry.ID) -> AsyncGenerator[BalanceChange | None, None]:
+        place = await place_for(info.context, wallet_id, Kind.WALLET, Action.SEE, field="walletId")
+        async for change in _live(info.context, place, feed.wallet_channel(wallet_id), [wallet_id], Action.SEE):
+            yield change
+
+    @strawberry.subscription(description="The same for every wallet of the account.")
+    async def account_balance_changed(
+        self, info: Info, account_id: strawberry.ID
+    ) -> AsyncGenerator[BalanceChange | None, None]:
+        action = Action.SEE_WHOLE_ACCOUNT
+        place = await place_for(info.context, account_id, Kind.ACCOUNT, action, field="accountId")
+        wallet_ids = await wallets_of(account_id)
+        async for change in _live(info.context, place, feed.account_channel(account_id), wallet_ids, action):
+            yield change

@@ -1,0 +1,120 @@
+"""How much one operation may ask for, counted in one linear pass over the document, each fragment once.
+
+Counted before validation: the rules that ship with GraphQL walk fragments again and again, and a small query that
+doubles itself thirty times costs them seconds.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    SelectionSetNode,
+)
+
+MAX_TOKENS = 2_000
+MAX_DEPTH = 10
+MAX_FIELDS = 300
+MAX_ALIASES = 30
+MAX_DIRECTIVES = 30
+MAX_MUTATIONS = 5
+# Introspection asks for the types of types of types; the tools' own query goes 13 deep.
+_INTROSPECTION = frozenset({"__schema", "__type"})
+
+
+class TooComplex(GraphQLError):
+    """The operation asks for more than one may."""
+
+    def __init__(self, what: str, found: int, limit: int) -> None:
+        super().__init__(
+            f"This operation has {found:,} {what}; {limit:,} are allowed. Ask for less, or in several requests.",
+            extensions={"code": "QUERY_TOO_COMPLEX"},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    depth: int = 0
+    fields: int = 0
+    aliases: int = 0
+    directives: int = 0
+
+    def beside(self, other: "_Size") -> "_Size":
+        return _Size(
+            max(self.depth, other.depth),
+            self.fields + other.fields,
+            self.aliases + other.aliases,
+            self.directives + other.directives,
+        )
+
+
+class _Pass:
+    """Sizes of selection sets; a fragment's is computed at its first spread and looked up from then on."""
+
+    def __init__(self, document: DocumentNode) -> None:
+        definitions = document.definitions
+        self._fragments = {node.name.value: node for node in definitions if isinstance(node, FragmentDefinitionNode)}
+        self._sizes: dict[str, _Size] = {}
+        self._under_way: set[str] = set()
+
+    def size(self, selections: SelectionSetNode | None) -> _Size:
+        total = _Size()
+        for node in selections.selections if selections else ():
+            total = total.beside(_Size(directives=len(node.directives or ())))
+            if isinstance(node, FieldNode):
+                total = total.beside(self._field(node))
+            elif isinstance(node, FragmentSpreadNode):
+                total = total.beside(self._fragment(node.name.value))
+            else:
+                total = total.beside(self.size(node.selection_set))  # type: ignore[attr-defined] # inline fragments
+        return total
+
+    def _field(self, node: FieldNode) -> _Size:
+        if node.name.value in _INTROSPECTION:
+            return _Size(depth=1, fields=1)
+        inner = self.size(node.selection_set)
+        return _Size(inner.depth + 1, inner.fields + 1, inner.aliases + (node.alias is not None), inner.directives)
+
+    def _fragment(self, name: str) -> _Size:
+        # A cycle or an unknown name is for validation to tell; it adds nothing here.
+        if name in self._under_way or name not in self._fragments:
+            return _Size()
+        if name not in self._sizes:
+            self._under_way.add(name)
+            self._sizes[name] = self.size(self._fragments[name].selection_set)
+            self._under_way.discard(name)
+        return self._sizes[name]
+
+
+def check(document: DocumentNode) -> None:
+    """Raises TooComplex for the first limit that an operation of the document exceeds."""
+    whole = _Pass(document)
+    for node in document.definitions:
+        if not isinstance(node, OperationDefinitionNode):
+            continue
+        size = whole.size(node.selection_set)
+        _within("levels", size.depth, MAX_DEPTH)
+        _within("fields", size.fields, MAX_FIELDS)
+        _within("aliases", size.aliases, MAX_ALIASES)
+        _within("directives", size.directives + len(node.directives or ()), MAX_DIRECTIVES)
+        if node.operation.value == "mutation":
+            _within("mutations", _root_fields(node, document), MAX_MUTATIONS)
+
+
+def _root_fields(node: OperationDefinitionNode, document: DocumentNode) -> int:
+    spreads = Counter(
+        selection.name.value for selection in node.selection_set.selections if isinstance(selection, FragmentSpreadNode)
+    )
+    direct = sum(not isinstance(selection, FragmentSpreadNode) for selection in node.selection_set.selections)
+    whole = _Pass(document)
+    return direct + sum(whole._fragment(name).fields * count for name, count in spreads.items())
+
+
+def _within(what: str, found: int, limit: int) -> None:
+    if found > limit:
+        raise TooComplex(what, found, limit)

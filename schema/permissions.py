@@ -1,0 +1,67 @@
+"""The one choke point: an id becomes a place here, and only for a caller who may know of it.
+
+Whoever may not gets NotFound, word for word as for an id that does not exist; whoever sees the place but lacks the
+role gets Forbidden. The decisions themselves stand in `credits/accounts/rules.py`.
+"""
+
+from credits.accounts.rules import Action, Place, Standing, may, visible
+from credits.errors import BadInput, Forbidden, NotFound
+from credits.ids import Kind, kind_of
+from credits.purchases.queries import PurchaseView
+from schema.context import Context
+
+_KINDS = {
+    Kind.ACCOUNT: "an account",
+    Kind.POOL: "a pool",
+    Kind.DEPARTMENT: "a department",
+    Kind.WALLET: "a wallet",
+    Kind.TRANSACTION: "a transaction",
+    Kind.PURCHASE: "a purchase",
+    Kind.LOT: "a lot",
+    Kind.USER: "a person",
+}
+
+
+def check_kind(given: str, kind: Kind, *, field: str) -> str:
+    """The id, if it is one of this kind; its shape alone is looked at. Raises BadInput otherwise."""
+    if kind_of(given) is not kind:
+        raise BadInput(field, f"This is not the id of {_KINDS[kind]}; those begin with {kind.value}_.")
+    return given
+
+
+async def place_for(context: Context, given: str, kind: Kind, action: Action, *, field: str = "id") -> Place:
+    """Where the account, pool, department or wallet stands, for a caller who may do this there."""
+    standing = context.standing
+    check_kind(given, kind, field=field)
+    place = await context.loaders.places.load(given)
+    if place is None or not visible(standing, place):
+        raise NotFound
+    return require(standing, action, place)
+
+
+def require(standing: Standing, action: Action, place: Place) -> Place:
+    """The place, if the caller may do this there. Raises Forbidden."""
+    if not may(standing, action, place):
+        raise Forbidden
+    return place
+
+
+async def purchase_for(context: Context, given: str, *, field: str = "id") -> tuple[PurchaseView, Place]:
+    """A purchase and its wallet's place, for a caller who may see it: who requested it, who may see all of the
+    account's, and who has the wallet in their scope."""
+    standing = context.standing
+    check_kind(given, Kind.PURCHASE, field=field)
+    found = await context.loaders.purchases.load(given)
+    if found is None:
+        raise NotFound
+    place = await context.loaders.places.load(found.wallet_id)
+    account = await context.loaders.places.load(found.account_id)
+    if place is None or account is None or not visible(standing, account):
+        raise NotFound
+    if standing.key or standing.service:
+        return found, require(standing, Action.SEE_PURCHASES, place)
+    own = found.requested_by.id == standing.actor.id
+    in_scope = place.pool_id is not None and may(standing, Action.SEE_PURCHASES, place)
+    if not (own or in_scope or may(standing, Action.SEE_ALL_PURCHASES, account)):
+        raise NotFound
+    return found, place

@@ -1,0 +1,221 @@
+"""Purchases: asking for one, ending one, and watching it."""
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Self
+
+import strawberry
+
+import schema.accounts
+import schema.ledger
+from credits.accounts.rules import Action, may
+from credits.errors import NotFound
+from credits.ids import Kind
+from credits.purchases import queries, rules, service
+from credits.purchases.models import PurchaseStatus
+from schema.catalogue import Money, Package
+from schema.context import Context, Info
+from schema.errors import UserError, refusals_as
+from schema.node import Node
+from schema.pagination import Connection, Position, connection
+from schema.permissions import place_for, purchase_for, require
+
+if TYPE_CHECKING:
+    from schema.accounts import Account, Actor
+    from schema.ledger import Transaction, Wallet
+
+strawberry.enum(PurchaseStatus)
+
+
+@strawberry.type(description="A purchase, from the request to the paid credits.")
+class Purchase(Node):
+    view: strawberry.Private[queries.PurchaseView]
+    quantity: int
+    credits: int
+    total: Money
+    status: PurchaseStatus
+    failure_reason: str | None
+    justification: str | None
+    checkout_url: str | None = strawberry.field(
+        description="Where to pay; while AWAITING_PAYMENT, as soon as the payment provider has answered."
+    )
+    created_at: datetime
+    paid_at: datetime | None
+
+    @classmethod
+    def of(cls, view: queries.PurchaseView) -> Self:
+        """From the domain's; the caller may see it."""
+        waiting = view.status is PurchaseStatus.AWAITING_PAYMENT
+        return cls(
+            id=strawberry.ID(view.id),
+            view=view,
+            quantity=view.quantity,
+            credits=view.credits,
+            total=Money.of(view.total),
+            status=view.status,
+            failure_reason=view.failure_reason,
+            justification=view.justification,
+            checkout_url=view.checkout_url if waiting else None,
+            created_at=view.created_at,
+            paid_at=view.paid_at,
+        )
+
+    @strawberry.field
+    async def account(self, info: Info) -> Annotated["Account", strawberry.lazy("schema.accounts")]:
+        return await schema.accounts.account(info.context, self.view.account_id)
+
+    @strawberry.field
+    async def wallet(self, info: Info) -> Annotated["Wallet", strawberry.lazy("schema.ledger")]:
+        return await schema.ledger.visible_wallet(info.context, self.view.wallet_id)
+
+    @strawberry.field
+    async def package(self, info: Info) -> Package:
+        view = await info.context.loaders.packages.load(self.view.package_code)
+        if view is None:
+            raise NotFound
+        return Package.of(view)
+
+    @strawberry.field
+    async def requested_by(self) -> Annotated["Actor", strawberry.lazy("schema.accounts")]:
+        return schema.accounts.Actor.of(self.view.requested_by)
+
+    @strawberry.field(description="The transaction that credited it.")
+    async def transaction(self, info: Info) -> Annotated["Transaction", strawberry.lazy("schema.ledger")] | None:
+        credited = self.view.transaction_id
+        return await schema.ledger.transaction(info.context, credited) if credited else None
+
+
+async def purchase(context: Context, purchase_id: str) -> Purchase:
+    """The purchase, for a caller who may see it."""
+    view, _ = await purchase_for(context, purchase_id)
+    return Purchase.of(view)
+
+
+async def account_purchases(
+    account_id: str,
+    *,
+    first: int | None,
+    after: str | None,
+    statuses: Sequence[PurchaseStatus] | None,
+    requested_by: str | None,
+    wallet_ids: Sequence[str],
+) -> Connection[Purchase]:
+    """A page of an account's purchases, newest first; with `requested_by`, those of that caller and wallets only."""
+
+    async def read(limit: int, position: Position | None) -> Sequence[queries.PurchaseView]:
+        return await queries.account_purchases(
+            account_id,
+            limit=limit,
+            statuses=statuses,
+            requested_by=requested_by,
+            wallet_ids=wallet_ids,
+            before=(datetime.fromisoformat(position[0]), position[1]) if position else None,
+        )
+
+    return await connection(
+        list_name=f"purchases:{account_id}",
+        first=first,
+        after=after,
+        key=lambda view: (view.created_at.isoformat(), view.id),
+        key_length=2,
+        read=read,
+        node=Purchase.of,
+    )
+
+
+@strawberry.type
+class PurchaseQuery:
+    @strawberry.field
+    async def purchase(self, info: Info, id: strawberry.ID) -> Purchase | None:  # noqa: A002 the API's name for it
+        return await purchase(info.context, id)
+
+
+@strawberry.input
+class PurchaseCreditsInput:
+    wallet_id: strawberry.ID
+    package_code: str
+    idempotency_key: str
+    quantity: int = 1
+    credits: int | None = strawberry.field(
+        default=None, description="Only for a package with a custom price; quantity is then 1."
+    )
+    justification: str | None = None
+    return_url: str | None = strawberry.field(default=None, description="One of the allowed addresses of the settings.")
+
+
+@strawberry.type
+class PurchaseCreditsPayload:
+    purchase: Purchase | None = None
+    replayed: bool = False
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.input
+class PurchaseInput:
+    purchase_id: strawberry.ID
+
+
+@strawberry.type
+class PurchasePayload:
+    purchase: Purchase | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=list)
+
+
+@strawberry.type
+class PurchaseMutation:
+    @strawberry.mutation(description="Buy a package. Answers with a checkout address.")
+    @refusals_as(PurchaseCreditsPayload)
+    async def purchase_credits(
+        self,
+        info: Info,
+        input: PurchaseCreditsInput,  # noqa: A002 the API's name for it
+    ) -> PurchaseCreditsPayload | None:
+        context = info.context
+        place = await place_for(context, input.wallet_id, Kind.WALLET, Action.PURCHASE, field="walletId")
+        wanted = service.PurchaseInput(
+            wallet_id=input.wallet_id,
+            package_code=input.package_code,
+            quantity=input.quantity,
+            credits=input.credits,
+            justification=input.justification,
+            return_url=input.return_url,
+            idempotency_key=input.idempotency_key,
+        )
+        view, replayed = await service.request_purchase(
+            context.services.checkouts, context.standing.actor, place, wanted
+        )
+        return PurchaseCreditsPayload(purchase=Purchase.of(view), replayed=replayed)
+
+    @strawberry.mutation(description="End a purchase that is not paid.")
+    @refusals_as(PurchasePayload)
+    async def cancel_purchase(
+        self,
+        info: Info,
+        input: PurchaseInput,  # noqa: A002 the API's name for it
+    ) -> PurchasePayload | None:
+        context = info.context
+        view, place = await purchase_for(context, input.purchase_id, field="purchaseId")
+        own = view.requested_by.id == context.standing.actor.id
+        if not (own and may(context.standing, Action.PURCHASE, place)):
+            require(context.standing, Action.CANCEL_ANOTHERS_PURCHASE, place)
+        view = await service.cancel_purchase(context.services.checkouts, view.id)
+        return PurchasePayload(purchase=Purchase.of(view))
+
+
+@strawberry.type
+class PurchaseSubscription:
+    @strawberry.subscription(
+        description="The present state at once, then each change; completes on PAID, REJECTED, CANCELED, EXPIRED or "
+        "FAILED."
+    )
+    async def purchase_updated(self, info: Info, purchase_id: strawberry.ID) -> AsyncGenerator[Purchase | None, None]:
+        context = info.context
+        await purchase_for(context, purchase_id, field="purchaseId")
+        with context.services.feeds.subscribe(service.channel(purchase_id)) as subscription:
+            view = await queries.purchase(purchase_id)
+            yield Purchase.of(view)
+            while view.status not in rules.ENDED:
+                await subscription.hear(at_most_s=schema.ledger.REREAD_AFTER_S)
+                before, view = view, await queries.purchase(purchase_id)
+                if view != before:
+                    yield Purchase.of(view)

@@ -1,0 +1,152 @@
+"""A service in small for tests of the sandbox and the gateway: the sandbox over real HTTP, and who takes its webhooks.
+
+It runs on a free port in the test's own loop, so that nothing is simulated between the SDK and the database.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from app.gateways.stripe import StripeGateway
+from app.sandbox.routes import sandbox_routes
+from app.sandbox.stripe import Sandbox
+from credits.gateways import BadSignature, CheckoutRequest, PaymentEvent
+from credits.money import Money
+
+SECRET = "whsec_of_these_tests"
+KEY = "sk_test_of_these_tests"
+BACK_OFF_S = (0.02, 0.02)
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """What a test works with: the gateway, plain HTTP, and the webhooks that came. Each of `refusals` is answered to
+    one webhook before any is taken."""
+
+    url: str
+    gateway: StripeGateway
+    http: httpx.AsyncClient
+    sandbox: Sandbox
+    received: list[PaymentEvent] = field(default_factory=list)
+    refusals: list[int] = field(default_factory=list)
+    most_at_once: int = 0
+    at_once: int = 0
+
+    async def act(self, session_id: str, action: str, **fields: object) -> httpx.Response:
+        """One call of the tests' face of the sandbox."""
+        return await self.http.post(f"/sandbox/stripe/sessions/{session_id}/{action}", json=fields)
+
+    async def take(self, request: Request) -> Response:
+        """The webhook endpoint: verified as in production."""
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0.05)
+        self.at_once -= 1
+        if self.refusals:
+            return Response(status_code=self.refusals.pop(0))
+        try:
+            event = self.gateway.read_event(await request.body(), request.headers.get("Stripe-Signature", ""))
+        except BadSignature:
+            return Response(status_code=400)
+        self.received.append(event)
+        return Response(status_code=200)
+
+
+@asynccontextmanager
+async def served(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+    """The app on that socket, in this loop."""
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", ws="none"))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:  # noqa: ASYNC110 uvicorn tells it in no other way
+        await asyncio.sleep(0.005)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+def free_port() -> tuple[socket.socket, str]:
+    """A socket on a port that nobody else has, and the address it will have."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    return listener, f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@asynccontextmanager
+async def running_service() -> AsyncIterator[Service]:
+    """A service with nothing but the sandbox and the webhook endpoint. The database must be open."""
+    listener, url = free_port()
+    gateway = StripeGateway(api_key=KEY, webhook_secrets=(SECRET,), api_base=f"{url}/sandbox/stripe", timeout_s=5.0)
+    sandbox = Sandbox(url=url, local_url=url, webhook_secret=SECRET, back_off_s=BACK_OFF_S)
+    async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as http:
+        service = Service(url=url, gateway=gateway, http=http, sandbox=sandbox)
+        app = Starlette(routes=[sandbox_routes(sandbox), Route("/webhooks/stripe", service.take, methods=["POST"])])
+        async with served(app, listener), sandbox:
+            yield service
+    await gateway.close()
+
+
+def checkout_request(**changes: object) -> CheckoutRequest:
+    """A purchase of 100 credits for $179.80, with the changes."""
+    fields: dict[str, object] = {
+        "purchase_id": "pur_01",
+        "account_id": "acct_01",
+        "wallet_id": "wal_01",
+        "attempt": 1,
+        "description": "Team 50",
+        "quantity": 2,
+        "unit": Money(8990, "USD"),
+        "success_url": "https://shop.example/return?session={CHECKOUT_SESSION_ID}",
+        "cancel_url": "https://shop.example/cancelled",
+    }
+    return CheckoutRequest(**(fields | changes))  # type: ignore[arg-type]
+
+
+async def received(service: Service, count: int) -> bool:
+    """Whether so many webhooks came."""
+    return len(service.received) == count
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until it holds; fails after 5 s."""
+    async with asyncio.timeout(5):
+        while not await holds():  # noqa: ASYNC110 what is waited for is in the database
+            await asyncio.sleep(0.01)
+
+
+def event_body(event_type: str = "checkout.session.completed", **session: object) -> bytes:
+    """An event as Stripe would send it, about a session that is paid unless told otherwise."""
+    paid: dict[str, object] = {
+        "id": "cs_test_1",
+        "object": "checkout.session",
+        "amount_subtotal": 17980,
+        "amount_total": 17980,
+        "automatic_tax": {"enabled": False},
+        "client_reference_id": "pur_01",
+        "currency": "usd",
+        "livemode": False,
+        "payment_intent": "pi_1",
+        "payment_status": "paid",
+        "status": "complete",
+        "url": None,
+    }
+    event = {
+        "id": "evt_1",
+        "object": "event",
+        "type": event_type,
+        "livemode": False,
+        "data": {"object": paid | session},
+    }
+    return json.dumps(event).encode()
