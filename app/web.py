@@ -98,12 +98,12 @@ def _routes(settings: Settings, services: Services) -> list[BaseRoute]:
         allowed_origins=(settings.url, *settings.allowed_origins),
     )
     routes: list[BaseRoute] = [
-        Route("/graphql", over_http, methods=["GET", "POST", "PUT", "DELETE", "PATCH"]),
+        Route("/graphql", over_http.answer, methods=["GET", "POST", "PUT", "DELETE", "PATCH"]),
         WebSocketRoute("/graphql", over_websocket),
-        Route("/webhooks/stripe", StripeWebhook(services.checkouts), methods=["POST"]),
-        Route("/checkout/return", CheckoutReturn(services.checkouts)),
+        Route("/webhooks/stripe", StripeWebhook(services.checkouts).receive, methods=["POST"]),
+        Route("/checkout/return", CheckoutReturn(services.checkouts).show),
         Route("/livez", livez),
-        Route("/readyz", Readiness(settings.mode)),
+        Route("/readyz", Readiness(settings.mode).show),
     ]
     if settings.explorer:
         routes += [Route("/explorer", explorer), Route("/", _to_explorer)]

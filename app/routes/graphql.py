@@ -39,7 +39,7 @@ class GraphQLOverHTTP:
     max_body_bytes: int
     timeout_s: float
 
-    async def __call__(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         """Answer a request."""
         if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
             return RedirectResponse("/explorer")

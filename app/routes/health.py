@@ -21,7 +21,7 @@ class Readiness:
 
     mode: str
 
-    async def __call__(self, _request: Request) -> Response:
+    async def show(self, _request: Request) -> Response:
         """200 with what was checked, or 503 with what is wrong."""
         try:
             async with asyncio.timeout(_READY_WITHIN_S):

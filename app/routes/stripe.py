@@ -26,7 +26,7 @@ class StripeWebhook:
 
     checkouts: Checkouts
 
-    async def __call__(self, request: Request) -> Response:
+    async def receive(self, request: Request) -> Response:
         """Verify the signature over the raw body, then act on the event once."""
         try:
             payload = await body_of(request, MAX_WEBHOOK_BYTES)
@@ -52,7 +52,7 @@ class CheckoutReturn:
 
     checkouts: Checkouts
 
-    async def __call__(self, request: Request) -> Response:
+    async def show(self, request: Request) -> Response:
         """Say how the purchase stands, without telling a stranger whose it is."""
         session_id = request.query_params.get("session_id", "")
         if session_id:
