@@ -1,7 +1,6 @@
 """Accounts, pools, departments and people, as far as the caller may see them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -9,13 +8,10 @@ import strawberry
 
 import schema.ledger
 import schema.purchases
-from credits.access.service import refreshed
 from credits.accounts import models, queries, service
-from credits.accounts.models import AccountKind, AccountRole
+from credits.accounts.models import AccountKind
 from credits.accounts.rules import Action, Place, Standing, may, visible
-from credits.actors import Actor as DomainActor
-from credits.actors import ActorKind
-from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
+from credits.errors import Forbidden, NotFound
 from credits.ids import Kind
 from credits.ledger import queries as ledger_queries
 from credits.purchases.models import PurchaseStatus
@@ -23,73 +19,20 @@ from schema.context import Context, Info
 from schema.errors import UserError, refusals_as
 from schema.node import Node
 from schema.pagination import After, Connection, First, connection
-from schema.permissions import check_kind, place_for, require
+from schema.people import Actor, Membership, User, find_user
+from schema.permissions import place_for, require
 from schema.scalars import Long
 
 if TYPE_CHECKING:
     from schema.ledger import Transaction, TransactionFilter, Wallet
     from schema.purchases import Purchase
 
-strawberry.enum(ActorKind)
 strawberry.enum(AccountKind)
-strawberry.enum(AccountRole)
 
 LazyWallet = Annotated["Wallet", strawberry.lazy("schema.ledger")]
 LazyTransaction = Annotated["Transaction", strawberry.lazy("schema.ledger")]
 LazyFilter = Annotated["TransactionFilter", strawberry.lazy("schema.ledger")]
 LazyPurchase = Annotated["Purchase", strawberry.lazy("schema.purchases")]
-
-
-@strawberry.type(description="A person.")
-class User(Node):
-    name: str
-    email: str | None = strawberry.field(description="Null for those who may not manage people.")
-
-    @classmethod
-    def of(cls, row: models.User, *, show_email: bool) -> Self:
-        """From the row; the address only where the caller may see it."""
-        return cls(id=strawberry.ID(row.id), name=row.name, email=row.email if show_email else None)
-
-
-async def _user(context: Context, user_id: str, *, show_email: bool) -> User:
-    row = await context.loaders.users.load(user_id)
-    if row is None:
-        raise NotFound
-    own = context.standing.user_id == user_id
-    return User.of(row, show_email=show_email or own or context.standing.operator)
-
-
-@strawberry.type(description="Who did it. `onBehalfOf` is the person for whom a key or a service acted.")
-class Actor:
-    id: strawberry.ID
-    kind: ActorKind
-    acting_for: strawberry.Private[str | None]
-
-    @strawberry.field
-    async def name(self, info: Info) -> str:
-        loaders = info.context.loaders
-        if self.kind is ActorKind.USER:
-            row = await loaders.users.load(self.id)
-            return row.name if row else "Somebody who has left"
-        if self.kind is ActorKind.API_KEY:
-            return await loaders.key_names.load(self.id) or "A key that is gone"
-        return "Staging engine" if self.kind is ActorKind.SERVICE else "System"
-
-    @strawberry.field
-    async def on_behalf_of(self, info: Info) -> User | None:
-        return await _user(info.context, self.acting_for, show_email=False) if self.acting_for else None
-
-    @classmethod
-    def of(cls, actor: DomainActor) -> Self:
-        """From the domain's."""
-        return cls(id=strawberry.ID(actor.id), kind=actor.kind, acting_for=actor.on_behalf_of)
-
-
-@strawberry.type(description="A person's role in an account.")
-class Membership:
-    user: User
-    role: AccountRole
-    since: datetime
 
 
 @strawberry.type(description="Who buys: a person or an enterprise.")
@@ -264,7 +207,7 @@ class Viewer:
 
     @strawberry.field
     async def user(self, info: Info) -> User | None:
-        return await _user(info.context, self.standing.user_id, show_email=True) if self.standing.user_id else None
+        return await find_user(info.context, self.standing.user_id, show_email=True) if self.standing.user_id else None
 
     @strawberry.field
     async def accounts(self, info: Info) -> list[Account]:
@@ -312,41 +255,6 @@ async def department(context: Context, department_id: str) -> Department:
     if row is None:
         raise NotFound
     return Department.of(row, place)
-
-
-async def user(context: Context, user_id: str) -> User:
-    """A person: oneself, and for operators and those who may see the account's members, others."""
-    check_kind(user_id, Kind.USER, field="id")
-    standing = context.standing
-    if standing.operator or standing.user_id == user_id:
-        return await _user(context, user_id, show_email=True)
-    roles, *_ = await queries.memberships(user_id)
-    places = [place for each in roles if (place := await context.loaders.places.load(each))]
-    seen_in = [place for place in places if may(standing, Action.SEE_MEMBERS, place)]
-    if not seen_in:
-        raise NotFound
-    return await _user(context, user_id, show_email=any(may(standing, Action.SEE_EMAILS, place) for place in seen_in))
-
-
-async def acting_for(context: Context, place: Place, person: str | None) -> DomainActor:
-    """The caller as the ledger keeps it, acting for that person where one is named. Refused: a person who names
-    another, and one for whom is acted who may not spend there."""
-    actor = context.standing.actor
-    if person is None:
-        return actor
-    if actor.kind is ActorKind.USER:
-        raise Refusal(
-            RefusalCode.INVALID, "Only a key or the service acts for others. Leave this out.", field="onBehalfOf"
-        )
-    check_kind(person, Kind.USER, field="onBehalfOf")
-    named = await refreshed(Standing(actor=DomainActor(kind=ActorKind.USER, id=person), user_id=person))
-    if not may(named, Action.SPEND, place):
-        raise Refusal(
-            RefusalCode.INVALID,
-            "Nobody of this id may spend from this wallet. Name a member who may.",
-            field="onBehalfOf",
-        )
-    return replace(actor, on_behalf_of=person)
 
 
 @strawberry.type

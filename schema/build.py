@@ -5,15 +5,17 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
 from schema.accounts import AccountMutation, AccountQuery
+from schema.balances import BalanceSubscription
 from schema.catalogue import CatalogueQuery
-from schema.ledger import LedgerMutation, LedgerQuery, LedgerSubscription, Lot
+from schema.ledger import LedgerQuery, Lot
 from schema.nodes import NodeQuery
 from schema.purchases import PurchaseMutation, PurchaseQuery, PurchaseSubscription
 from schema.scalars import SCALARS
+from schema.spending import SpendingMutation
 
 _QUERIES = (NodeQuery, AccountQuery, LedgerQuery, PurchaseQuery, CatalogueQuery)
-_MUTATIONS = (PurchaseMutation, LedgerMutation, AccountMutation)
-_SUBSCRIPTIONS = (LedgerSubscription, PurchaseSubscription)
+_MUTATIONS = (PurchaseMutation, SpendingMutation, AccountMutation)
+_SUBSCRIPTIONS = (BalanceSubscription, PurchaseSubscription)
 
 
 def build_schema() -> strawberry.Schema:

@@ -1,39 +1,31 @@
 """Wallets: balances, lots, history, spending and giving, and live balances."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 
 import schema.accounts
 import schema.purchases
-from credits import feeds
-from credits.access.service import refreshed
-from credits.accounts.queries import wallets_of
 from credits.accounts.rules import Action, Place, may, visible
-from credits.catalogue.rules import smallest_purchase
-from credits.catalogue.service import packages
 from credits.errors import Forbidden, NotFound
 from credits.ids import Kind
-from credits.ledger import feed, lots, queries, rules, service, wallet
+from credits.ledger import lots, queries, wallet
 from credits.ledger.models import LotSource, TransactionKind
 from credits.money import Money
-from credits.purchases.queries import reserved
-from schema.catalogue import Package, StagingType, UnitPrice
+from schema.balances import Balance
+from schema.catalogue import StagingType, UnitPrice
 from schema.context import Context, Info
-from schema.errors import UserError, refusals_as, user_error
 from schema.node import Node
 from schema.pagination import After, Connection, First, Position, connection
+from schema.people import Actor
 from schema.permissions import check_kind, place_for, require
 from schema.scalars import Long, Metadata
 
 if TYPE_CHECKING:
-    from schema.accounts import Account, Actor, Department, Pool
+    from schema.accounts import Account, Department, Pool
     from schema.purchases import Purchase
-
-REREAD_AFTER_S = 30.0
 
 strawberry.enum(TransactionKind)
 strawberry.enum(LotSource)
@@ -41,45 +33,7 @@ LazyAccount = Annotated["Account", strawberry.lazy("schema.accounts")]
 LazyPool = Annotated["Pool", strawberry.lazy("schema.accounts")]
 LazyDepartment = Annotated["Department", strawberry.lazy("schema.accounts")]
 WalletOwner = Annotated[LazyAccount | LazyPool | LazyDepartment, strawberry.union("WalletOwner")]
-LazyActor = Annotated["Actor", strawberry.lazy("schema.accounts")]
 LazyPurchase = Annotated["Purchase", strawberry.lazy("schema.purchases")]
-
-
-@strawberry.type(description="Credits that lapse, and when.")
-class CreditExpiry:
-    credits: int
-    at: datetime
-
-
-@strawberry.type(description="What a wallet holds, and what of it can be spent.")
-class Balance:
-    credits: int = strawberry.field(description="All credits in the wallet.")
-    held: int = strawberry.field(description="Promised to open holds.")
-    frozen: int = strawberry.field(description="In lots that a payment dispute has frozen.")
-    available: int = strawberry.field(description="What can be spent now.")
-    debt: int = strawberry.field(
-        description="Owed after a refunded or disputed payment; while there is any, the account cannot spend."
-    )
-    next_expiry: CreditExpiry | None
-    version: Long = strawberry.field(
-        description="Rises with every change. Of two updates the later is the one with the higher (version, asOf)."
-    )
-    as_of: datetime
-
-    @classmethod
-    def of(cls, view: wallet.BalanceView) -> Self:
-        """From the domain's."""
-        expiry = view.next_expiry
-        return cls(
-            credits=view.credits,
-            held=view.held,
-            frozen=view.frozen,
-            available=view.available,
-            debt=view.debt,
-            next_expiry=CreditExpiry(credits=expiry.credits, at=expiry.at) if expiry else None,
-            version=Long(view.version),
-            as_of=view.as_of,
-        )
 
 
 @strawberry.type(description="Credits that came in together.")
@@ -269,8 +223,8 @@ class Transaction(Node):
         return await visible_wallet(info.context, self.line.wallet_id)
 
     @strawberry.field
-    async def actor(self) -> LazyActor:
-        return schema.accounts.Actor.of(self.line.actor)
+    async def actor(self) -> Actor:
+        return Actor.of(self.line.actor)
 
     @strawberry.field
     async def staging_type(self, info: Info) -> StagingType | None:
@@ -338,238 +292,3 @@ class LedgerQuery:
     @strawberry.field
     async def transaction(self, info: Info, id: strawberry.ID) -> Transaction | None:  # noqa: A002 the API's name for it
         return await transaction(info.context, id)
-
-
-@strawberry.input(description="`onBehalfOf`: the member for whom a key or the service acts.")
-class DeductCreditsInput:
-    wallet_id: strawberry.ID
-    staging_type: str
-    idempotency_key: str
-    quantity: int = 1
-    reference: str | None = None
-    description: str | None = None
-    metadata: Metadata | None = None
-    on_behalf_of: strawberry.ID | None = None
-
-
-@strawberry.type(description="Why credits were refused and what would help.")
-class Shortfall:
-    required: int
-    available: int
-    missing: int
-    held: int
-    frozen: int
-    suggested_package: Package | None = strawberry.field(description="The smallest purchase that covers it.")
-    suggested_quantity: int | None
-
-
-@strawberry.type
-class DeductCreditsPayload:
-    transaction: Transaction | None = None
-    balance: Balance | None = strawberry.field(default=None, description="As it is now, also in a replay.")
-    shortfall: Shortfall | None = None
-    replayed: bool = False
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
-@strawberry.input
-class GrantCreditsInput:
-    wallet_id: strawberry.ID
-    credits: int
-    reason: str
-    idempotency_key: str
-    expires_at: datetime | None = None
-    priority: int = 50
-
-
-@strawberry.type
-class TransactionPayload:
-    transaction: Transaction | None = None
-    balance: Balance | None = None
-    replayed: bool = False
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
-async def _shortfall(found: rules.Shortfall) -> Shortfall:
-    suggestion = smallest_purchase(await packages(), found.missing)
-    return Shortfall(
-        required=found.required,
-        available=found.available,
-        missing=found.missing,
-        held=found.held,
-        frozen=found.frozen,
-        suggested_package=Package.of(suggestion[0]) if suggestion else None,
-        suggested_quantity=suggestion[1] if suggestion else None,
-    )
-
-
-@strawberry.type
-class LedgerMutation:
-    @strawberry.mutation(description="Spend credits on staging. The price comes from the catalogue.")
-    @refusals_as(DeductCreditsPayload)
-    async def deduct_credits(
-        self,
-        info: Info,
-        input: DeductCreditsInput,  # noqa: A002 the API's name for it
-    ) -> DeductCreditsPayload | None:
-        context = info.context
-        place = await place_for(context, input.wallet_id, Kind.WALLET, Action.SPEND, field="walletId")
-        actor = await schema.accounts.acting_for(context, place, input.on_behalf_of)
-        wanted = service.DeductionInput(
-            wallet_id=input.wallet_id,
-            staging_type=input.staging_type,
-            quantity=input.quantity,
-            reference=input.reference,
-            description=input.description,
-            metadata=input.metadata,
-            on_behalf_of=input.on_behalf_of,
-            idempotency_key=input.idempotency_key,
-        )
-        done = await service.deduct(context.services.writer, actor, place, wanted)
-        if isinstance(done, rules.Refused):
-            shortfall = await _shortfall(done.shortfall) if done.shortfall else None
-            return DeductCreditsPayload(shortfall=shortfall, user_errors=[user_error(done)])
-        return DeductCreditsPayload(
-            transaction=Transaction.of(done.line), balance=Balance.of(done.balance), replayed=done.replayed
-        )
-
-    @strawberry.mutation(description="Give credits: promotion, goodwill. Operators only.")
-    @refusals_as(TransactionPayload)
-    async def grant_credits(
-        self,
-        info: Info,
-        input: GrantCreditsInput,  # noqa: A002 the API's name for it
-    ) -> TransactionPayload | None:
-        context = info.context
-        if not context.standing.operator:
-            raise Forbidden("Only the platform's staff gives credits. Write to support.")
-        place = await place_for(context, input.wallet_id, Kind.WALLET, Action.SEE, field="walletId")
-        wanted = service.GrantInput(
-            wallet_id=input.wallet_id,
-            credits=input.credits,
-            reason=input.reason,
-            expires_at=input.expires_at,
-            priority=input.priority,
-            idempotency_key=input.idempotency_key,
-        )
-        under_way = await reserved(input.wallet_id)
-        done = await service.grant(context.services.writer, context.standing.actor, place, wanted, reserved=under_way)
-        if isinstance(done, rules.Refused):
-            return TransactionPayload(user_errors=[user_error(done)])
-        return TransactionPayload(
-            transaction=Transaction.of(done.line), balance=Balance.of(done.balance), replayed=done.replayed
-        )
-
-
-@strawberry.enum(description="What changed a balance.")
-class BalanceCause(StrEnum):
-    PURCHASE = "PURCHASE"
-    GRANT = "GRANT"
-    ALLOCATION = "ALLOCATION"
-    RECLAIM = "RECLAIM"
-    TRANSFER = "TRANSFER"
-    DEDUCTION = "DEDUCTION"
-    REFUND = "REFUND"
-    EXPIRY = "EXPIRY"
-    CLAWBACK = "CLAWBACK"
-    ADJUSTMENT = "ADJUSTMENT"
-    HOLD_PLACED = "HOLD_PLACED"
-    HOLD_RELEASED = "HOLD_RELEASED"
-    HOLD_EXPIRED = "HOLD_EXPIRED"
-    FROZEN = "FROZEN"
-    UNFROZEN = "UNFROZEN"
-    SETTINGS = "SETTINGS"
-
-
-@strawberry.type(
-    description="Updates that came close together may arrive as one. `causes` says what happened since the last; "
-    "empty in the first."
-)
-class BalanceChange:
-    wallet_id: strawberry.ID
-    balance: Balance
-    causes: list[BalanceCause]
-    last_transaction_id: strawberry.ID | None
-
-    @classmethod
-    def of(cls, change: feed.BalanceChange) -> Self:
-        """From the domain's."""
-        last = change.last_transaction_id
-        return cls(
-            wallet_id=strawberry.ID(change.balance.wallet_id),
-            balance=Balance.of(change.balance),
-            causes=[BalanceCause(cause) for cause in change.causes],
-            last_transaction_id=strawberry.ID(last) if last else None,
-        )
-
-
-async def _live(
-    context: Context, place: Place, channel: str, wallet_ids: Sequence[str], action: Action
-) -> AsyncGenerator[BalanceChange, None]:
-    """The present balances, then each change. Told of nothing for a while, or not of everything, it reads for itself
-    and asks anew whether the caller still may."""
-    told: dict[str, wallet.BalanceView] = {}
-    with context.services.feeds.subscribe(channel) as subscription:
-        for change in await _present(place.account_id, wallet_ids):
-            told[change.balance.wallet_id] = change.balance
-            yield BalanceChange.of(change)
-        while True:
-            heard = await subscription.hear(at_most_s=REREAD_AFTER_S)
-            changes = _merged(heard)
-            if not heard.complete:
-                await _still_may(context, action, place)
-                for change in await _present(place.account_id, wallet_ids):
-                    changes[change.balance.wallet_id] = change.after(changes.get(change.balance.wallet_id, change))
-            for wallet_id, change in changes.items():
-                last = told.get(wallet_id)
-                if last is None or change.balance.version > last.version or _differs(change.balance, last):
-                    told[wallet_id] = change.balance
-                    yield BalanceChange.of(change)
-
-
-def _differs(now: wallet.BalanceView, last: wallet.BalanceView) -> bool:
-    """Whether time alone changed something: a lot has lapsed."""
-    return now.version == last.version and now.as_of > last.as_of and now.available != last.available
-
-
-def _merged(heard: feeds.Heard) -> dict[str, feed.BalanceChange]:
-    merged: dict[str, feed.BalanceChange] = {}
-    for payload in heard.payloads:
-        change = feed.decode(payload)
-        earlier = merged.get(change.balance.wallet_id)
-        merged[change.balance.wallet_id] = change.after(earlier) if earlier else change
-    return merged
-
-
-async def _present(account_id: str, wallet_ids: Sequence[str]) -> list[feed.BalanceChange]:
-    views = await queries.balances(wallet_ids)
-    return [
-        feed.BalanceChange(account_id=account_id, balance=view, causes=(), last_transaction_id=None)
-        for view in views.values()
-    ]
-
-
-async def _still_may(context: Context, action: Action, place: Place) -> None:
-    standing = await refreshed(context.standing)
-    if not visible(standing, place):
-        raise NotFound
-    require(standing, action, place)
-
-
-@strawberry.type
-class LedgerSubscription:
-    @strawberry.subscription(description="The present balance at once, then each change.")
-    async def balance_changed(self, info: Info, wallet_id: strawberry.ID) -> AsyncGenerator[BalanceChange | None, None]:
-        place = await place_for(info.context, wallet_id, Kind.WALLET, Action.SEE, field="walletId")
-        async for change in _live(info.context, place, feed.wallet_channel(wallet_id), [wallet_id], Action.SEE):
-            yield change
-
-    @strawberry.subscription(description="The same for every wallet of the account.")
-    async def account_balance_changed(
-        self, info: Info, account_id: strawberry.ID
-    ) -> AsyncGenerator[BalanceChange | None, None]:
-        action = Action.SEE_WHOLE_ACCOUNT
-        place = await place_for(info.context, account_id, Kind.ACCOUNT, action, field="accountId")
-        wallet_ids = await wallets_of(account_id)
-        async for change in _live(info.context, place, feed.account_channel(account_id), wallet_ids, action):
-            yield change

@@ -6,10 +6,11 @@ import strawberry
 
 from credits.errors import BadInput
 from credits.ids import Kind, kind_of
-from schema.accounts import account, department, pool, user
+from schema.accounts import account, department, pool
 from schema.context import Context, Info
 from schema.ledger import lot, transaction, visible_wallet
 from schema.node import Node
+from schema.people import user
 from schema.purchases import purchase
 
 _FIND: dict[Kind, Callable[[Context, str], Awaitable[Node]]] = {

@@ -13,15 +13,17 @@ from credits.errors import NotFound
 from credits.ids import Kind
 from credits.purchases import queries, rules, service
 from credits.purchases.models import PurchaseStatus
+from schema.balances import REREAD_AFTER_S
 from schema.catalogue import Money, Package
 from schema.context import Context, Info
 from schema.errors import UserError, refusals_as
 from schema.node import Node
 from schema.pagination import Connection, Position, connection
+from schema.people import Actor
 from schema.permissions import place_for, purchase_for, require
 
 if TYPE_CHECKING:
-    from schema.accounts import Account, Actor
+    from schema.accounts import Account
     from schema.ledger import Transaction, Wallet
 
 strawberry.enum(PurchaseStatus)
@@ -76,8 +78,8 @@ class Purchase(Node):
         return Package.of(view)
 
     @strawberry.field
-    async def requested_by(self) -> Annotated["Actor", strawberry.lazy("schema.accounts")]:
-        return schema.accounts.Actor.of(self.view.requested_by)
+    async def requested_by(self) -> Actor:
+        return Actor.of(self.view.requested_by)
 
     @strawberry.field(description="The transaction that credited it.")
     async def transaction(self, info: Info) -> Annotated["Transaction", strawberry.lazy("schema.ledger")] | None:
@@ -215,7 +217,7 @@ class PurchaseSubscription:
             view = await queries.purchase(purchase_id)
             yield Purchase.of(view)
             while view.status not in rules.ENDED:
-                await subscription.hear(at_most_s=schema.ledger.REREAD_AFTER_S)
+                await subscription.hear(at_most_s=REREAD_AFTER_S)
                 before, view = view, await queries.purchase(purchase_id)
                 if view != before:
                     yield Purchase.of(view)

@@ -106,8 +106,8 @@ def _unit_price(package: PackageView, quantity: int) -> Money:
 
 
 def smallest_purchase(packages: Iterable[PackageView], missing: int) -> tuple[PackageView, int] | None:
-    """The package and quantity that bring at least `missing` credits: the fewest credits, then the lowest price.
-    None where nothing with a fixed price does."""
+    """The package and quantity that bring at least `missing` credits: the lowest price, then the fewest credits. None
+    where nothing with a fixed price does."""
     choices = []
     for package in packages:
         if not package.active or package.credits is None or package.price is None:
@@ -115,7 +115,7 @@ def smallest_purchase(packages: Iterable[PackageView], missing: int) -> tuple[Pa
         quantity = -(-missing // package.credits)
         if quantity <= MAX_QUANTITY:
             total = _unit_price(package, quantity).amount_minor * quantity
-            choices.append((package.credits * quantity, total, package.code, package, quantity))
+            choices.append((total, package.credits * quantity, package.code, package, quantity))
     if not choices:
         return None
     *_, package, quantity = min(choices, key=lambda choice: choice[:3])
