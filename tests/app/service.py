@@ -11,18 +11,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpx
+import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
+from tortoise.connection import get_connection
 
 from app.gateways.stripe import StripeGateway
+from app.sandbox.models import CheckoutSession, IdempotencyKey
 from app.sandbox.routes import sandbox_routes
 from app.sandbox.stripe import Sandbox
 from credits.gateways import BadSignature, CheckoutRequest, PaymentEvent
 from credits.money import Money
+from tests.support.service import Service as WholeService
 
 SECRET = "whsec_of_these_tests"
 KEY = "sk_test_of_these_tests"
@@ -96,6 +100,22 @@ async def running_service() -> AsyncIterator[Service]:
         async with served(app, listener), sandbox:
             yield service
     await gateway.close()
+
+
+@pytest.fixture(name="service")
+async def small_service(service: WholeService) -> AsyncIterator[Service]:
+    """The small service instead of the whole one, which keeps the database open; with nothing in its sandbox and its
+    clock at real time."""
+    await _forget()
+    async with running_service() as small:
+        yield small
+    await _forget()
+
+
+async def _forget() -> None:
+    await CheckoutSession.all().delete()
+    await IdempotencyKey.all().delete()
+    await get_connection("default").execute_query("DELETE FROM clock_offset")
 
 
 def checkout_request(**changes: object) -> CheckoutRequest:

@@ -1,0 +1,64 @@
+"""One database and one running service for the whole run; tests keep apart by accounts of their own."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app.database import credentials, migrate
+from tests.support import servers
+from tests.support.service import Service, running
+
+_LEFT_OUT: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a server on which databases may be made."""
+    with servers.postgres_server() as (url, what):
+        if servers.INSIST and what == "the embedded PostgreSQL" and os.environ.get("CREDITS_TEST_EMBEDDED") != "1":
+            pytest.fail("CREDITS_TEST_INSIST wants a PostgreSQL server; none answers")
+        _LEFT_OUT.append(f"PostgreSQL: {what}")
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def database_url(postgres: str) -> AsyncIterator[str]:
+    """A database of this run with all tables, dropped after it."""
+    name = f"credits_tests_{os.getpid()}"
+    server = await asyncpg.connect(**credentials(postgres))
+    await server.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+    url = servers.on_server(postgres, name)
+    try:
+        await migrate(url, sandbox=True)
+        yield url
+    finally:
+        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await server.close()
+
+
+@pytest.fixture(scope="session")
+async def service(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    """The service, running."""
+    async with running(database_url, Path(tmp_path_factory.mktemp("data"))) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+async def redis_url() -> str:
+    """A Redis that answers; without one the test is left out, and the end of the run says so."""
+    url = await servers.redis_url()
+    if url is None:
+        if servers.INSIST:
+            pytest.fail("CREDITS_TEST_INSIST wants Redis; none answers")
+        _LEFT_OUT.append("left out for want of Redis: what needs two processes")
+        pytest.skip("no Redis answers")
+    return url
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the tests ran on, and what did not run."""
+    for line in dict.fromkeys(_LEFT_OUT):
+        terminalreporter.write_line(line)

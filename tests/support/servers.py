@@ -1,0 +1,66 @@
+"""Where the tests' PostgreSQL and Redis are: named, on this machine, or, for PostgreSQL, the embedded one.
+
+What had to be left out for want of a server is told in the last lines of the run; with CREDITS_TEST_INSIST=1 it fails.
+"""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app import embedded
+from app.database import credentials
+
+LOCAL_POSTGRES = "postgresql://postgres@127.0.0.1:5432/postgres"
+LOCAL_REDIS = "redis://127.0.0.1:6379/15"
+INSIST = os.environ.get("CREDITS_TEST_INSIST") == "1"
+
+
+async def _answers(url: str) -> bool:
+    try:
+        connection = await asyncpg.connect(**credentials(url), timeout=2)
+    except (OSError, TimeoutError, asyncpg.PostgresError):
+        return False
+    await connection.close()
+    return True
+
+
+@contextmanager
+def postgres_server() -> Iterator[tuple[str, str]]:
+    """The address of a server on which databases may be made, and what it is, for people."""
+    named = os.environ.get("CREDITS_TEST_DATABASE_URL")
+    if named:
+        yield named, "CREDITS_TEST_DATABASE_URL"
+    elif os.environ.get("CREDITS_TEST_EMBEDDED") != "1" and asyncio.run(_answers(LOCAL_POSTGRES)):
+        yield LOCAL_POSTGRES, "PostgreSQL on localhost"
+    else:
+        with tempfile.TemporaryDirectory(prefix="credits-tests-") as folder:
+            server = embedded.start(Path(folder))
+            try:
+                yield server.url, "the embedded PostgreSQL"
+            finally:
+                server.stop()
+
+
+def on_server(url: str, database: str) -> str:
+    """The address of another database on the same server."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc, f"/{database}", parts.query, ""))
+
+
+async def redis_url() -> str | None:
+    """The address of a Redis that answers, or None."""
+    url = os.environ.get("CREDITS_TEST_REDIS_URL", LOCAL_REDIS)
+    try:
+        async with Redis.from_url(url, socket_connect_timeout=1) as redis:
+            await redis.ping()
+    except (RedisError, OSError):
+        return None
+    return url

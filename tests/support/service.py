@@ -1,0 +1,214 @@
+"""The whole service for tests: the real application on a real port, in the test's own loop, and clients for it."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import uvicorn
+from pydantic import SecretStr
+from websockets.asyncio.client import ClientConnection, connect
+
+from app.demo import Demo, seed
+from app.settings import Settings
+from app.web import Parts, parts, web
+from app.worker import worker
+from credits.accounts.models import AccountKind
+from credits.accounts.queries import account_places
+from credits.accounts.rules import Place
+from credits.accounts.service import NewAccount, create_account
+from credits.actors import SYSTEM
+from credits.ledger.rules import Refused
+from credits.ledger.service import GrantInput, grant
+from credits.ledger.writer import Writer
+
+JWT_SECRET = "the-secret-of-these-tests-and-no-other"
+WEBHOOK_SECRET = "whsec_of_these_tests"
+SERVICE_KEY = "svc_0123456789abcdef0123456789abcdef"
+
+
+def settings_for(port: int, *, data_dir: Path, **changes: Any) -> Settings:
+    """Settings of a service of the tests: nothing is taken from the environment that would change it."""
+    return Settings(
+        _env_file=None,
+        **{
+            "port": port,
+            "data_dir": data_dir,
+            "jwt_secret": SecretStr(JWT_SECRET),
+            "stripe_webhook_secret": SecretStr(WEBHOOK_SECRET),
+            "service_keys": (SecretStr(f"staging:{SERVICE_KEY}"),),
+            "operators": ("operator@demo.example",),
+            "return_urls": ("https://shop.example/back",),
+            **changes,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the status, and the body's parts."""
+
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The data; fails the test where there are errors."""
+        assert "errors" not in self.body, self.body
+        data: dict[str, Any] = self.body["data"]
+        return data
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of the errors."""
+        return [error["extensions"]["code"] for error in self.body.get("errors", ())]
+
+
+@dataclass(slots=True)
+class Live:
+    """A websocket with graphql-transport-ws spoken on it."""
+
+    socket: ClientConnection
+    _ids: int = 0
+
+    async def subscribe(self, query: str, **variables: Any) -> str:
+        """Begin a subscription; returns its id."""
+        self._ids += 1
+        payload = {"query": query, "variables": variables}
+        await self.send({"id": str(self._ids), "type": "subscribe", "payload": payload})
+        return str(self._ids)
+
+    async def send(self, message: Any) -> None:
+        """Send a message of the protocol, or of none."""
+        await self.socket.send(json.dumps(message))
+
+    async def receive(self, *, within_s: float = 5) -> dict[str, Any]:
+        """The next message."""
+        message: dict[str, Any] = json.loads(await asyncio.wait_for(self.socket.recv(), within_s))
+        return message
+
+    async def next(self, *, within_s: float = 5) -> dict[str, Any]:
+        """The data of the next event."""
+        message = await self.receive(within_s=within_s)
+        assert message["type"] == "next", message
+        data: dict[str, Any] = message["payload"]["data"]
+        return data
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """A running service and what tests need of it."""
+
+    settings: Settings
+    shared: Parts
+    writer: Writer
+    http: httpx.AsyncClient
+    demo: Demo
+
+    async def gql(self, query: str, token: str | None = "owner", **variables: Any) -> Answer:
+        """Send an operation as a demo person (by the token's name), as the bearer of another token, or as nobody."""
+        headers = {"authorization": f"Bearer {self.demo.tokens.get(token, token)}"} if token else {}
+        response = await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+        return Answer(response.status_code, response.json())
+
+    @asynccontextmanager
+    async def live(self, token: str | None = "owner") -> AsyncIterator[Live]:
+        """A websocket that has been acknowledged."""
+        async with self.raw_socket() as connection:
+            live = Live(connection)
+            payload = {"Authorization": f"Bearer {self.demo.tokens.get(token, token)}"} if token else {}
+            await live.send({"type": "connection_init", "payload": payload})
+            assert (await live.receive())["type"] == "connection_ack"
+            yield live
+
+    def raw_socket(self, **options: Any) -> connect:
+        """A websocket on which nothing was said yet."""
+        url = f"{self.settings.url.replace('http', 'ws')}/graphql"
+        return connect(url, subprotocols=["graphql-transport-ws"], proxy=None, **options)  # type: ignore[list-item]
+
+    async def account(self, *, credits_given: int = 0, time_zone: str = "UTC") -> Place:
+        """A fresh individual's account, so that tests do not meet; where it stands, with its wallet."""
+        wanted = NewAccount(
+            name="Test account",
+            kind=AccountKind.INDIVIDUAL,
+            time_zone=time_zone,
+            owner_email=f"{uuid4().hex}@test.example",
+            owner_name="Test owner",
+            idempotency_key=uuid4().hex,
+        )
+        row, _ = await create_account(SYSTEM, wanted)
+        place = (await account_places([row.id]))[row.id]
+        if credits_given:
+            await self.give(place, credits_given)
+        return place
+
+    async def give(self, place: Place, credits_given: int, **changes: Any) -> None:
+        """Grant credits to the wallet of a place."""
+        fields: dict[str, Any] = {
+            "wallet_id": place.wallet_id,
+            "credits": credits_given,
+            "reason": "For a test",
+            "expires_at": None,
+            "priority": 50,
+            "idempotency_key": uuid4().hex,
+        }
+        done = await grant(self.writer, SYSTEM, place, GrantInput(**(fields | changes)), reserved=0)
+        assert not isinstance(done, Refused), done
+
+    async def pay(self, checkout_url: str, action: str = "pay", **options: Any) -> Mapping[str, Any]:
+        """Act on a checkout in the sandbox; returns what it answers, deliveries included."""
+        session_id = checkout_url.rsplit("/", 1)[1]
+        response = await self.http.post(f"/sandbox/stripe/sessions/{session_id}/{action}", json=options)
+        assert response.status_code == 200, response.text
+        answer: Mapping[str, Any] = response.json()
+        return answer
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to pytest."""
+
+    def install_signal_handlers(self) -> None:
+        """None."""
+
+
+@asynccontextmanager
+async def running(database_url: str, data_dir: Path, **changes: Any) -> AsyncIterator[Service]:
+    """The service, worker included, until the block ends."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    settings = settings_for(listener.getsockname()[1], data_dir=data_dir, **changes)
+    async with AsyncExitStack() as stack:
+        shared = await stack.enter_async_context(parts(settings, database_url))
+        demo = await seed(settings, shared.hub)
+        app = await stack.enter_async_context(web(settings, shared))
+        await stack.enter_async_context(worker(settings, shared))
+        writer = Writer(shared.hub)
+        stack.push_async_callback(writer.close)
+        await stack.enter_async_context(_served(app, listener))
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(
+                base_url=settings.url, timeout=30, trust_env=False, limits=httpx.Limits(max_connections=300)
+            )
+        )
+        yield Service(settings=settings, shared=shared, writer=writer, http=http, demo=demo)
+
+
+@asynccontextmanager
+async def _served(app: Any, listener: socket.socket) -> AsyncIterator[None]:
+    server = _Server(
+        uvicorn.Config(app, log_level="error", lifespan="off", ws_max_size=128 * 1024, timeout_graceful_shutdown=2)
+    )
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:  # noqa: ASYNC110 uvicorn tells it in no other way
+        await asyncio.sleep(0.005)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
