@@ -9,6 +9,7 @@ from tortoise.expressions import Q
 
 from credits.actors import Actor, ActorKind
 from credits.errors import NotFound
+from credits.ids import Kind, kind_of
 from credits.money import Money
 from credits.purchases.models import Purchase, PurchaseStatus
 
@@ -41,10 +42,17 @@ class PurchaseView:
 
 async def purchase(purchase_id: str) -> PurchaseView:
     """The purchase with this id. Raises NotFound."""
-    row = await Purchase.get_or_none(id=purchase_id)
-    if row is None:
+    found = await find(purchase_id)
+    if found is None:
         raise NotFound
-    return view(row)
+    return found
+
+
+async def find(purchase_id: str) -> PurchaseView | None:
+    """The purchase with this id; anything that is no such id has none."""
+    # Asked first: Tortoise raises for a text that is longer than the column.
+    row = await Purchase.get_or_none(id=purchase_id) if kind_of(purchase_id) is Kind.PURCHASE else None
+    return view(row) if row else None
 
 
 async def purchases_by_id(ids: Iterable[str]) -> dict[str, PurchaseView]:

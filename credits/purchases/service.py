@@ -301,11 +301,10 @@ async def _act(
 async def _settle(
     connection: BaseDBAsyncClient, checkouts: Checkouts, checkout: Checkout
 ) -> tuple[str, str | None, list[Outcome]]:
-    row = await Purchase.get_or_none(id=checkout.purchase_id or "", using_db=connection)
-    if row is None:
+    purchase = await queries.find(checkout.purchase_id or "")
+    if purchase is None:
         _log.error("payment_quarantined", checkout=checkout.id, reason="no such purchase")
         return "quarantined: no such purchase", None, []
-    purchase = queries.view(row)
     expected = Expected(
         purchase_id=purchase.id, checkout_id=purchase.checkout_id, total=purchase.total, live=checkouts.live
     )
@@ -353,7 +352,7 @@ async def _end(
 ) -> tuple[str, str | None, list[Outcome]]:
     """Move the purchase whose present checkout this is; another's, or one that has moved on, is left alone."""
     moved = await (
-        Purchase.filter(id=checkout.purchase_id or "", checkout_id=checkout.id, status__in=MOVES[to])
+        Purchase.filter(checkout_id=checkout.id, status__in=MOVES[to])
         .using_db(connection)
         .update(status=to, failure_reason=reason)
     )

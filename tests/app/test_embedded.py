@@ -37,18 +37,26 @@ server.stop()
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "data"
-    yield folder
-    kill(servers(folder))
+def place() -> Iterator[Path]:
+    """Not pytest's `tmp_path`: that is closed to other users anew whenever another run begins on the machine."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        yield folder
+        kill(servers(folder))
 
 
-def servers(data: Path) -> list[psutil.Process]:
-    """The server at work in the folder, with all its processes."""
+@pytest.fixture
+def data(place: Path) -> Path:
+    return place / "data"
+
+
+def servers(folder: Path) -> list[psutil.Process]:
+    """The servers at work in the folder, with all their processes."""
     found = []
     for leader in psutil.process_iter():
         with suppress(psutil.Error):
-            if leader.name() == "postgres" and str(data / "postgres") in leader.cmdline():
+            name, words = leader.name(), leader.cmdline()
+            if name == "postgres" and words[1:2] == ["-D"] and Path(words[2]).is_relative_to(folder):
                 found += [leader, *leader.children()]
     return found
 
@@ -162,15 +170,15 @@ async def test_a_missing_database_is_made_beside_the_others(data: Path) -> None:
     "name",
     ["with spaces", 'it\'s "quoted"', "Übergrößen", "a,comma", "$HOME `id` 100%", "deep/" + "long" * 30],
 )
-async def test_the_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
-    server = start(tmp_path / name)
+async def test_the_folder_may_have_any_name(place: Path, name: str) -> None:
+    server = start(place / name)
 
     answer = await ask(server.url, "SELECT 1")
     server.stop()
 
     assert answer == 1
-    assert (tmp_path / name / "postgres" / "PG_VERSION").exists()
-    assert servers(tmp_path / name) == []
+    assert (place / name / "postgres" / "PG_VERSION").exists()
+    assert servers(place / name) == []
 
 
 async def test_a_server_left_by_a_killed_service_is_taken_over_and_stopped(data: Path) -> None:
@@ -190,12 +198,12 @@ async def test_a_server_left_by_a_killed_service_is_taken_over_and_stopped(data:
     assert servers(data) == []
 
 
-async def test_a_folder_moved_under_a_left_server_is_started_anew(data: Path, tmp_path: Path) -> None:
+async def test_a_folder_moved_under_a_left_server_is_started_anew(data: Path, place: Path) -> None:
     with service(data) as (process, url):
         await ask(url, "CREATE TABLE kept AS SELECT 7 AS credits")
         process.kill()
         process.wait()
-    moved = tmp_path / "moved"
+    moved = place / "moved"
     os.rename(data, moved)
 
     server = start(moved)
@@ -251,8 +259,8 @@ async def test_the_number_of_a_crashed_server_may_be_another_programs_by_now(dat
     assert servers(data) == []
 
 
-async def test_the_server_of_another_folder_is_not_taken_for_ours(data: Path, tmp_path: Path) -> None:
-    other = start(tmp_path / "other")
+async def test_the_server_of_another_folder_is_not_taken_for_ours(data: Path, place: Path) -> None:
+    other = start(place / "other")
     start(data).stop()
     (data / "postgres" / "postmaster.pid").write_bytes((other.data / "postgres" / "postmaster.pid").read_bytes())
 
@@ -337,8 +345,8 @@ async def test_an_ordinary_user_runs_it_as_themselves() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may not run PostgreSQL")
-async def test_root_runs_it_as_another_user_who_may_only_pass_through_the_folders_above(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
+async def test_root_runs_it_as_another_user_who_may_only_pass_through_the_folders_above(place: Path) -> None:
+    closed = place / "closed"
     closed.mkdir(mode=0o700)
 
     server = start(closed / "data")
@@ -353,7 +361,6 @@ async def test_root_runs_it_as_another_user_who_may_only_pass_through_the_folder
 
 @contextmanager
 def folder_of(user: pwd.struct_passwd) -> Iterator[Path]:
-    """Outside of pytest's, which is closed to others."""
     with tempfile.TemporaryDirectory() as name:
         os.chown(name, user.pw_uid, user.pw_gid)
         yield Path(name).resolve()

@@ -1,0 +1,457 @@
+"""Purchases over HTTP, the real SDK and the sandbox: every way in which money may come, or not."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from tortoise.connection import get_connection
+
+from app.auth import token_rules
+from app.gateways.stripe import StripeGateway
+from app.sandbox.models import CheckoutSession
+from credits.access import tokens
+from credits.accounts.models import Account, Membership
+from credits.accounts.rules import Place
+from credits.actors import SYSTEM
+from credits.errors import Unavailable
+from credits.gateways import CheckoutStatus
+from credits.ids import Kind, make_id
+from credits.ledger.invariants import broken
+from credits.ledger.queries import now
+from credits.ledger.wallet import MAX_BALANCE
+from credits.purchases import service as purchases
+from credits.purchases.models import Purchase, PurchaseStatus
+from tests.support.service import WEBHOOK_SECRET, Service
+from tests.test_journey import BUY
+
+PURCHASE = """query ($id: ID!) { purchase(id: $id) {
+  status checkoutUrl failureReason paidAt credits quantity total { formatted } transaction { kind change }
+  wallet { balance { available } } requestedBy { name } package { code }
+} }"""
+BUY_MORE = """mutation ($input: PurchaseCreditsInput!) {
+  purchaseCredits(input: $input) { purchase { id status checkoutUrl total { formatted } } replayed
+    userErrors { code field message } }
+}"""
+CANCEL = """mutation ($id: ID!) {
+  cancelPurchase(input: {purchaseId: $id}) { purchase { status checkoutUrl } userErrors { code } }
+}"""
+
+
+async def buy(service: Service, wallet: str | None = None) -> dict[str, Any]:
+    answer = await service.gql(BUY, wallet=wallet or service.demo.wallets["account"], key=uuid4().hex)
+    purchase: dict[str, Any] = answer.data["purchaseCredits"]["purchase"]
+    return purchase
+
+
+async def state_of(service: Service, purchase: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = (await service.gql(PURCHASE, id=purchase["id"])).data["purchase"]
+    return found
+
+
+async def available(service: Service) -> int:
+    query = "query ($id: ID!) { wallet(id: $id) { balance { available } } }"
+    answer = await service.gql(query, id=service.demo.wallets["account"])
+    found: int = answer.data["wallet"]["balance"]["available"]
+    return found
+
+
+async def test_the_same_webhook_five_times_at_once_credits_once(service: Service) -> None:
+    before = await available(service)
+    purchase = await buy(service)
+
+    paid = await service.pay(purchase["checkoutUrl"], deliveries=5)
+
+    assert paid["deliveries"] == [{"status": 200}] * 5
+    after = await state_of(service, purchase)
+    assert (after["status"], after["checkoutUrl"]) == ("PAID", None)
+    assert after["transaction"] == {"kind": "PURCHASE", "change": 100}
+    assert await available(service) == before + 100
+    assert await broken() == {}
+
+
+async def test_the_same_call_again_answers_the_same_purchase_and_checkout(service: Service) -> None:
+    key = uuid4().hex
+    wallet = service.demo.wallets["account"]
+
+    answers = await asyncio.gather(*(service.gql(BUY, wallet=wallet, key=key) for _ in range(10)))
+
+    found = [answer.data["purchaseCredits"] for answer in answers]
+    assert len({each["purchase"]["id"] for each in found}) == 1
+    assert len({each["purchase"]["checkoutUrl"] for each in found if each["purchase"]["checkoutUrl"]}) == 1
+    assert sorted(each["replayed"] for each in found) == [False] + [True] * 9
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "field"),
+    [
+        ({"packageCode": "NONE"}, "UNKNOWN_PACKAGE", ["packageCode"]),
+        ({"packageCode": "ENTERPRISE"}, "INVALID", ["credits"]),
+        ({"packageCode": "ENTERPRISE", "credits": 999}, "BELOW_MINIMUM", ["credits"]),
+        ({"packageCode": "ENTERPRISE", "credits": 1000}, "CUSTOM_PRICE_REQUIRED", ["packageCode"]),
+        ({"packageCode": "ENTERPRISE", "credits": 1000, "quantity": 2}, "INVALID", ["quantity"]),
+        ({"credits": 100}, "INVALID", ["credits"]),
+        ({"quantity": 0}, "INVALID", ["quantity"]),
+        ({"quantity": 10001}, "INVALID", ["quantity"]),
+        ({"quantity": 5026}, "INVALID", ["quantity"]),
+        ({"returnUrl": "https://evil.example/"}, "INVALID", ["returnUrl"]),
+        ({"returnUrl": "https://shop.example/back.evil"}, "INVALID", ["returnUrl"]),
+        ({"returnUrl": "https://shop.example@evil.example/back"}, "INVALID", ["returnUrl"]),
+        ({"justification": "x" * 501}, "INVALID", ["justification"]),
+        ({"idempotencyKey": ""}, "INVALID", ["idempotencyKey"]),
+        ({"walletId": "wal_1"}, "INVALID", ["walletId"]),
+    ],
+)
+async def test_what_cannot_be_bought_is_refused_and_leaves_nothing(
+    service: Service, changes: dict[str, Any], code: str, field: list[str]
+) -> None:
+    count = await Purchase.all().count()
+    wanted = {"walletId": service.demo.wallets["account"], "packageCode": "STARTER", "idempotencyKey": uuid4().hex}
+
+    answer = (await service.gql(BUY_MORE, input=wanted | changes)).data["purchaseCredits"]
+
+    assert answer["purchase"] is None
+    assert [(error["code"], error["field"]) for error in answer["userErrors"]] == [(code, field)]
+    assert await Purchase.all().count() == count
+
+
+async def test_the_payer_is_sent_back_to_an_allowed_address(service: Service) -> None:
+    wanted = {
+        "walletId": service.demo.wallets["account"],
+        "packageCode": "PROFESSIONAL",
+        "quantity": 2,
+        "returnUrl": "https://shop.example/back/here?tab=credits",
+        "idempotencyKey": uuid4().hex,
+    }
+
+    bought = (await service.gql(BUY_MORE, input=wanted)).data["purchaseCredits"]["purchase"]
+    paid = await service.pay(bought["checkoutUrl"])
+
+    assert bought["total"]["formatted"] == "$1,798.00"
+    assert paid["redirect_url"].startswith(
+        f"https://shop.example/back/here?tab=credits&purchase_id={bought['id']}&session_id=cs_test_"
+    )
+
+
+async def test_open_purchases_count_when_the_room_in_a_wallet_is_checked(service: Service) -> None:
+    place = await service.account(credits_given=999_999_999)
+    await service.give(place, 999_999_999)
+    await service.give(place, MAX_BALANCE - 2 * 999_999_999 - 150)
+    wanted = {"walletId": place.wallet_id, "packageCode": "STARTER"}
+    owner = await _token_of_owner(service, place.account_id)
+
+    first = (await service.gql(BUY_MORE, owner, input={**wanted, "idempotencyKey": "1"})).data["purchaseCredits"]
+    second = (await service.gql(BUY_MORE, owner, input={**wanted, "idempotencyKey": "2"})).data["purchaseCredits"]
+    paid = await service.pay(first["purchase"]["checkoutUrl"])
+
+    assert [error["code"] for error in second["userErrors"]] == ["BALANCE_LIMIT_EXCEEDED"]
+    assert paid["deliveries"] == [{"status": 200}]
+    assert (await Purchase.get(id=first["purchase"]["id"])).status is PurchaseStatus.PAID
+
+
+async def _token_of_owner(service: Service, account_id: str) -> str:
+    membership = await Membership.get(account_id=account_id).prefetch_related("user")
+    return tokens.sign(token_rules(service.settings), email=membership.user.email, valid_for=timedelta(minutes=5))
+
+
+async def test_a_suspended_account_cannot_buy(service: Service) -> None:
+    place = await service.account()
+    owner = await _token_of_owner(service, place.account_id)
+    await Account.filter(id=place.account_id).update(suspended_at=await now())
+
+    answer = await service.gql(BUY, owner, wallet=place.wallet_id, key="k")
+
+    assert [error["code"] for error in answer.data["purchaseCredits"]["userErrors"]] == ["ACCOUNT_SUSPENDED"]
+    assert await Purchase.filter(account_id=place.account_id).count() == 0
+
+
+async def test_a_declined_card_leaves_the_purchase_open(service: Service) -> None:
+    purchase = await buy(service)
+
+    await service.pay(purchase["checkoutUrl"], "decline")
+
+    assert (await state_of(service, purchase))["status"] == "AWAITING_PAYMENT"
+    await service.pay(purchase["checkoutUrl"])
+    assert (await state_of(service, purchase))["status"] == "PAID"
+
+
+async def test_a_bank_debit_is_credited_when_it_has_arrived(service: Service) -> None:
+    before = await available(service)
+    purchase = await buy(service)
+
+    await service.pay(purchase["checkoutUrl"], "pay_later")
+    under_way = await state_of(service, purchase)
+    still = await available(service)
+    canceled = (await service.gql(CANCEL, id=purchase["id"])).data["cancelPurchase"]
+    await service.pay(purchase["checkoutUrl"], "settle")
+
+    assert (under_way["status"], under_way["checkoutUrl"]) == ("PROCESSING", None)
+    assert still == before
+    assert [error["code"] for error in canceled["userErrors"]] == ["WRONG_STATE"]
+    assert (await state_of(service, purchase))["status"] == "PAID"
+    assert await available(service) == before + 100
+
+
+async def test_a_bank_debit_that_fails_ends_the_purchase(service: Service) -> None:
+    before = await available(service)
+    purchase = await buy(service)
+
+    await service.pay(purchase["checkoutUrl"], "pay_later")
+    await service.pay(purchase["checkoutUrl"], "fail")
+
+    after = await state_of(service, purchase)
+    assert after["status"] == "FAILED"
+    assert after["failureReason"] == "The bank did not pay. Buy again, or pay another way."
+    assert await available(service) == before
+
+
+async def test_a_checkout_that_lapses_ends_the_purchase(service: Service) -> None:
+    purchase = await buy(service)
+
+    await service.pay(purchase["checkoutUrl"], "expire")
+
+    assert (await state_of(service, purchase))["status"] == "EXPIRED"
+
+
+async def test_a_canceled_purchase_cannot_be_paid_any_more(service: Service) -> None:
+    purchase = await buy(service)
+
+    canceled = (await service.gql(CANCEL, id=purchase["id"])).data["cancelPurchase"]
+    again = (await service.gql(CANCEL, id=purchase["id"])).data["cancelPurchase"]
+    session = purchase["checkoutUrl"].rsplit("/", 1)[1]
+    payment = await service.http.post(f"/sandbox/stripe/sessions/{session}/pay")
+
+    assert canceled == {"purchase": {"status": "CANCELED", "checkoutUrl": None}, "userErrors": []}
+    assert [error["code"] for error in again["userErrors"]] == ["WRONG_STATE"]
+    assert payment.status_code == 409
+
+
+async def test_money_that_was_faster_than_the_cancellation_is_credited(service: Service) -> None:
+    before = await available(service)
+    purchase = await buy(service)
+    await service.pay(purchase["checkoutUrl"], deliveries=0)
+
+    canceled = (await service.gql(CANCEL, id=purchase["id"])).data["cancelPurchase"]
+
+    assert [error["code"] for error in canceled["userErrors"]] == ["WRONG_STATE"]
+    assert (await state_of(service, purchase))["status"] == "PAID"
+    assert await available(service) == before + 100
+
+
+async def test_money_for_a_purchase_that_had_ended_is_credited_all_the_same(service: Service) -> None:
+    before = await available(service)
+    purchase = await buy(service)
+    await Purchase.filter(id=purchase["id"]).update(status=PurchaseStatus.CANCELED)
+
+    await service.pay(purchase["checkoutUrl"])
+
+    assert (await state_of(service, purchase))["status"] == "PAID"
+    assert await available(service) == before + 100
+
+
+async def test_the_return_page_credits_when_no_webhook_came_and_once_with_all_at_once(service: Service) -> None:
+    before = await available(service)
+    purchase = await buy(service)
+    paid = await service.pay(purchase["checkoutUrl"], deliveries=0)
+    session = purchase["checkoutUrl"].rsplit("/", 1)[1]
+
+    pages = await asyncio.gather(*(service.http.get(paid["redirect_url"]) for _ in range(5)))
+
+    assert session in paid["redirect_url"]
+    assert [(page.status_code, "100 credits are in your wallet" in page.text) for page in pages] == [(200, True)] * 5
+    assert await available(service) == before + 100
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?purchase_id=pur_1", "?purchase_id=" + "x" * 500, "?session_id=cs_test_none", "?session_id=%00"]
+)
+async def test_the_return_page_tells_strangers_nothing(service: Service, query: str) -> None:
+    page = await service.http.get(f"/checkout/return{query}")
+
+    assert page.status_code == 404
+    assert "There is no such purchase." in page.text
+
+
+def signed(payload: bytes, *, secret: str = WEBHOOK_SECRET, at: int | None = None) -> dict[str, str]:
+    at = int(time.time()) if at is None else at
+    mac = hmac.new(secret.encode(), f"{at}.".encode() + payload, hashlib.sha256).hexdigest()
+    return {"stripe-signature": f"t={at},v1={mac}"}
+
+
+def completed(purchase_id: str, **changes: Any) -> bytes:
+    session = {
+        "id": f"cs_test_{uuid4().hex}",
+        "object": "checkout.session",
+        "amount_subtotal": 19900,
+        "amount_total": 19900,
+        "automatic_tax": {"enabled": False},
+        "client_reference_id": purchase_id,
+        "currency": "usd",
+        "livemode": False,
+        "payment_intent": f"pi_{uuid4().hex}",
+        "payment_status": "paid",
+        "status": "complete",
+        "url": None,
+    }
+    event = {
+        "id": f"evt_{uuid4().hex}",
+        "object": "event",
+        "type": "checkout.session.completed",
+        "livemode": False,
+        "data": {"object": session | changes},
+    }
+    return json.dumps(event).encode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({"amount_total": 100}, "quarantined"),
+        ({"currency": "eur"}, "quarantined"),
+        ({"livemode": True}, "quarantined"),
+        ({"client_reference_id": None}, "quarantined"),
+        ({"client_reference_id": make_id(Kind.PURCHASE)}, "quarantined"),
+        ({"client_reference_id": "x" * 300}, "quarantined"),
+        ({"id": "cs_another", "payment_status": "unpaid"}, "quarantined"),
+    ],
+)
+async def test_a_payment_that_is_not_the_purchases_credits_nothing_and_is_put_aside(
+    service: Service, changes: dict[str, Any], outcome: str
+) -> None:
+    before = await available(service)
+    purchase = await buy(service)
+    payload = completed(purchase["id"], **changes)
+
+    answer = await service.http.post("/webhooks/stripe", content=payload, headers=signed(payload))
+
+    assert answer.status_code == 200
+    assert answer.text.startswith(outcome)
+    assert (await state_of(service, purchase))["status"] == "AWAITING_PAYMENT"
+    assert await available(service) == before
+
+
+@pytest.mark.parametrize(
+    ("payload", "headers", "status"),
+    [
+        (completed("pur_1"), {}, 401),
+        (completed("pur_1"), signed(completed("pur_1"), secret="whsec_other"), 401),
+        (completed("pur_1"), signed(b"another body"), 401),
+        (b"{}", signed(b"{}", at=int(time.time()) - 301), 401),
+        (b"[]", signed(b"[]"), 400),
+        (b"not json", signed(b"not json"), 400),
+        (b"x" * (512 * 1024 + 1), {}, 400),
+    ],
+)
+async def test_what_is_no_signed_event_is_refused_and_kept_nowhere(
+    service: Service, payload: bytes, headers: dict[str, str], status: int
+) -> None:
+    count = await _inbox_count()
+
+    answer = await service.http.post("/webhooks/stripe", content=payload, headers=headers)
+
+    assert answer.status_code == status
+    assert await _inbox_count() == count
+
+
+async def _inbox_count() -> int:
+    (row,) = await get_connection("default").execute_query_dict("SELECT count(*) AS n FROM inbox_events")
+    count: int = row["n"]
+    return count
+
+
+async def test_an_event_of_another_kind_is_taken_and_done_with(service: Service) -> None:
+    event = {"id": f"evt_{uuid4().hex}", "object": "event", "type": "customer.created", "livemode": False}
+    payload = json.dumps({**event, "data": {"object": {"id": "cus_1", "object": "customer"}}}).encode()
+
+    answers = [await service.http.post("/webhooks/stripe", content=payload, headers=signed(payload)) for _ in range(2)]
+
+    assert [(answer.status_code, answer.text) for answer in answers] == [(200, "nothing to do"), (200, "seen before")]
+
+
+@asynccontextmanager
+async def provider_at(
+    service: Service, address: str, *, api_key: str = "sk_test_1", **changes: Any
+) -> AsyncIterator[purchases.Checkouts]:
+    """The service's checkouts, with the provider at another address or asked with another key."""
+    gateway = StripeGateway(api_key=api_key, webhook_secrets=(WEBHOOK_SECRET,), api_base=address, timeout_s=1)
+    try:
+        yield replace(service.shared.checkouts, gateway=gateway, **changes)
+    finally:
+        await gateway.close()
+
+
+def wanted(place: Place) -> purchases.PurchaseInput:
+    return purchases.PurchaseInput(
+        wallet_id=place.wallet_id or "",
+        package_code="STARTER",
+        quantity=1,
+        credits=None,
+        justification=None,
+        return_url=None,
+        idempotency_key=uuid4().hex,
+    )
+
+
+async def test_a_provider_that_does_not_answer_costs_the_address_and_a_job_gets_it_later(service: Service) -> None:
+    place = await service.account()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        async with provider_at(service, address, wait_s=0.2) as out_of_reach:
+            purchase, _ = await purchases.request_purchase(out_of_reach, SYSTEM, place, wanted(place))
+    assert (purchase.status, purchase.checkout_url) == (PurchaseStatus.AWAITING_PAYMENT, None)
+
+    with service.shared.hub.subscribe(purchases.channel(purchase.id)) as subscription:
+        await purchases.finish_checkouts(service.shared.checkouts, older_than_s=0)
+        heard = await subscription.hear(at_most_s=5)
+
+    assert heard.payloads == (purchase.id,)
+    found = await Purchase.get(id=purchase.id)
+    assert found.checkout_url
+    assert await purchases.finish_checkouts(service.shared.checkouts, older_than_s=0) == 0
+
+
+async def test_a_provider_that_cannot_be_reached_cancels_nothing(service: Service) -> None:
+    purchase = await buy(service)
+
+    async with provider_at(service, "http://127.0.0.1:9") as out_of_reach:
+        with pytest.raises(Unavailable):
+            await purchases.cancel_purchase(out_of_reach, purchase["id"])
+
+    assert (await state_of(service, purchase))["status"] == "AWAITING_PAYMENT"
+
+
+async def test_a_provider_that_says_no_ends_the_purchase_with_its_reason(service: Service) -> None:
+    place = await service.account()
+    sandbox = f"{service.settings.local_url}/sandbox/stripe"
+
+    # The sandbox, as Stripe's test mode, takes no key of the other mode.
+    async with provider_at(service, sandbox, api_key="sk_live_1") as refusing:
+        purchase, _ = await purchases.request_purchase(refusing, SYSTEM, place, wanted(place))
+
+    assert purchase.status is PurchaseStatus.FAILED
+    assert purchase.failure_reason
+
+
+async def test_canceled_while_the_provider_is_asked_the_checkout_is_closed_again(service: Service) -> None:
+    place = await service.account()
+    async with provider_at(service, "http://127.0.0.1:9") as out_of_reach:
+        purchase, _ = await purchases.request_purchase(out_of_reach, SYSTEM, place, wanted(place))
+    opening = asyncio.create_task(purchases.open_checkout(service.shared.checkouts, purchase.id))
+
+    canceled, _ = await asyncio.gather(purchases.cancel_purchase(service.shared.checkouts, purchase.id), opening)
+
+    assert canceled.status is PurchaseStatus.CANCELED
+    (session,) = await CheckoutSession.filter(client_reference_id=purchase.id)
+    checkout = await service.shared.checkouts.gateway.checkout(session.id)
+    assert checkout.status is CheckoutStatus.EXPIRED
