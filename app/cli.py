@@ -76,7 +76,7 @@ def migrate(
 ) -> None:
     """Bring the tables up to date; any number of processes may do so at once."""
     if check or make:
-        names = asyncio.run(make_migrations("postgresql://nobody@localhost/none", write=make or None))
+        names = asyncio.run(make_migrations(write=make or None))
         _say("\n".join(names) or "Code and migrations agree.")
         raise typer.Exit(1 if names and check else 0)
     settings = _settings()

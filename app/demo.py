@@ -175,8 +175,9 @@ async def _grant_opening(publisher: Publisher, places: Mapping[str, Place]) -> N
             idempotency_key=f"demo:opening:{name}",
         )
         done = await grant(writer, SYSTEM, place, wanted, reserved=0)
-        if isinstance(done, Refused):
-            raise AssertionError(f"The opening grant of {name} was refused: {done.message}")
+        match done:
+            case Refused(message=message):
+                raise RuntimeError(f"The opening grant of {name} was refused: {message}")
     await writer.close()
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 from urllib.parse import quote
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it looks for a runtime folder as it is imported, and we use none
@@ -96,6 +96,7 @@ def start(data_dir: Path, database: str = "credits") -> EmbeddedPostgres:
     cluster = data / "postgres"
     with ExitStack() as undo:
         undo.enter_context(_held(data))
+        undo.callback(_clear_away, _outside(cluster))
         account = _account(cluster)
         if not cluster.exists():
             _make_cluster(cluster, account)
@@ -290,7 +291,7 @@ def _socket_dir(cluster: Path, account: _Account) -> Path:
     # A comma parts hosts in an address.
     if len(os.fsencode(cluster / _SOCKET)) <= _SOCKET_PATH_BYTES and "," not in str(cluster):
         return cluster
-    folder = Path(tempfile.gettempdir()) / f"credits-{hashlib.sha256(os.fsencode(cluster)).hexdigest()[:16]}"
+    folder = _outside(cluster)
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
         _give(folder, account)
@@ -299,6 +300,15 @@ def _socket_dir(cluster: Path, account: _Account) -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
         raise EmbeddedPostgresError(f"{folder} is not a private folder of the server's. Remove it.")
     return folder
+
+
+def _outside(cluster: Path) -> Path:
+    return Path(tempfile.gettempdir()) / f"credits-{hashlib.sha256(os.fsencode(cluster)).hexdigest()[:16]}"
+
+
+def _clear_away(folder: Path) -> None:
+    with suppress(OSError):  # there may be none, or a server that would not stop in it
+        folder.rmdir()
 
 
 def _run(

@@ -13,7 +13,7 @@ from app.auth import access_of
 from app.database import database
 from app.gateways.stripe import StripeGateway
 from app.pubsub import Hub, hub
-from app.routes.explorer import explorer
+from app.routes.explorer import asset, explorer
 from app.routes.graphql import GraphQLOverHTTP
 from app.routes.health import Readiness, livez
 from app.routes.stripe import CheckoutReturn, StripeWebhook
@@ -106,7 +106,11 @@ def _routes(settings: Settings, services: Services) -> list[BaseRoute]:
         Route("/readyz", Readiness(settings.mode).show),
     ]
     if settings.explorer:
-        routes += [Route("/explorer", explorer), Route("/", _to_explorer)]
+        routes += [
+            Route("/explorer", explorer),
+            Route("/explorer/assets/{path:path}", asset),
+            Route("/", _to_explorer),
+        ]
     return routes
 
 

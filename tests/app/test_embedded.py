@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from app.embedded import EmbeddedPostgresError, start
@@ -62,9 +62,14 @@ def servers(folder: Path) -> list[psutil.Process]:
 
 
 def kill(processes: list[psutil.Process]) -> None:
-    for process in processes:
-        process.kill()
+    send(signal.SIGKILL, processes)
     assert in_time(lambda: all(gone(process) for process in processes))
+
+
+def send(order: signal.Signals, processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(order)
 
 
 def gone(process: psutil.Process) -> bool:
@@ -279,13 +284,10 @@ def test_a_server_that_does_not_listen_is_stopped_all_the_same(data: Path, monke
     monkeypatch.setattr("app.embedded._WAYS_TO_STOP", impatient)
     server = start(data)
     processes = servers(data)
-    for process in processes:
-        process.suspend()
+    send(signal.SIGSTOP, processes)
 
     server.stop()
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.resume()
+    send(signal.SIGCONT, processes)
 
     assert len(processes) > 1
     assert in_time(lambda: all(gone(process) for process in processes))
@@ -337,10 +339,10 @@ async def test_an_ordinary_user_runs_it_as_themselves() -> None:
     with folder_of(nobody) as data:
         with service(data, user=nobody) as (_, url):
             answer = await ask(url, "SELECT 1")
-            owners = {process.uids().real for process in servers(data)}
+            owner = servers(data)[0].uids().real
 
         assert answer == 1
-        assert owners == {nobody.pw_uid}
+        assert owner == nobody.pw_uid
         assert servers(data) == []
 
 
@@ -351,11 +353,11 @@ async def test_root_runs_it_as_another_user_who_may_only_pass_through_the_folder
 
     server = start(closed / "data")
     answer = await ask(server.url, "SELECT 1")
-    owners = {process.uids().real for process in servers(server.data)}
+    owner = servers(server.data)[0].uids().real
     server.stop()
 
     assert answer == 1
-    assert owners == {pwd.getpwnam("pgserver").pw_uid}
+    assert owner == pwd.getpwnam("pgserver").pw_uid
     assert closed.stat().st_mode & 0o777 == 0o701
 
 
