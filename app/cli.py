@@ -18,7 +18,7 @@ from app.embedded import EmbeddedPostgresError
 from app.server import PortTaken, database_of, run, work
 from app.server import serve as serve_until_stopped
 from app.settings import Settings, env_example, markdown_table
-from app.web import Parts
+from app.web import ClockMoved, Parts
 from credits.access import tokens
 from schema.build import build_schema
 
@@ -145,6 +145,6 @@ def main() -> None:
     """Run the command line; what a person can mend is told in a sentence and not as a traceback."""
     try:
         cli()
-    except (_Unusable, PortTaken, EmbeddedPostgresError) as error:
+    except (_Unusable, PortTaken, EmbeddedPostgresError, ClockMoved) as error:
         sys.stderr.write(f"credits: {error}\n")
         raise SystemExit(2) from error

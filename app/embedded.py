@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 _BINARIES = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
 _STAND_IN = "pgserver"
+_LOG = "postgres.log"
 # Recovery after a crash reads back what was not yet in its place, which takes a while.
 _START_S = 30.0
 # Fast: roll back and leave. Immediate: leave, and recover at the next start. The last, when it does not even listen.
@@ -181,7 +182,7 @@ def _launch(cluster: Path, account: _Account) -> psutil.Popen:
     # The setting is a list: quoted, a path may hold what it likes.
     quoted = str(socket_dir).replace('"', '""')
     settings = {**_SETTINGS, "unix_socket_directories": f'"{quoted}"'}
-    with os.fdopen(os.open(_log_file(cluster), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a") as log:
+    with os.fdopen(os.open(cluster.with_name(_LOG), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a") as log:
         return psutil.Popen(
             [_BINARIES / "postgres", "-D", cluster, *(f"--{name}={value}" for name, value in settings.items())],
             stdin=subprocess.DEVNULL,
@@ -278,12 +279,8 @@ def _lines(file: Path) -> list[str]:
         return []
 
 
-def _log_file(cluster: Path) -> Path:
-    return cluster.with_name("postgres.log")
-
-
 def _end_of_log(cluster: Path) -> str:
-    return "\n".join(_log_file(cluster).read_text(errors="replace").splitlines()[-20:])
+    return "\n".join(cluster.with_name(_LOG).read_text(errors="replace").splitlines()[-20:])
 
 
 def _socket_dir(cluster: Path, account: _Account) -> Path:
@@ -372,7 +369,7 @@ def _let_run_binaries(account: _Account) -> None:
         return
     _open_way_to(_BINARIES)
     package = _BINARIES.parents[1]
-    for folder in (_BINARIES.parent, package.with_name(f"{package.name}.libs")):
+    for folder in package.parent.glob(f"{package.name}*"):  # its libraries are in a folder beside it
         _open_tree(folder)
     if not _can_run_binaries(account):
         raise EmbeddedPostgresError(

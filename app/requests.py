@@ -1,10 +1,11 @@
 """Reading a GraphQL request strictly: what is not plainly one is refused with a sentence, and never with a 500.
 
 Python's JSON takes duplicate keys, NaN, lone halves of surrogates and any encoding; a request with those is either a
-mistake or an attack, and the database would choke on some of them later.
+mistake or an attack, and the database would choke on some of them later. GraphQL itself would take 1e3 for an Int.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,10 @@ from schema.documents import BadRequest
 
 _JSON = "application/json"
 _FIELDS = {"query", "variables", "operationName", "extensions"}
+_MOST_DIGITS = 100
+# What a message repeats of what was sent.
+_SHOWN = 80
+_UNKEPT = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +51,16 @@ def _too_large(limit: int) -> BadRequest:
 
 def check_content_type(value: str) -> None:
     """Raises BadRequest unless the body is declared to be JSON in UTF-8."""
-    kind, _, parameters = value.partition(";")
-    charset = parameters.partition("charset=")[2].strip().strip('"').lower()
-    if kind.strip().lower() != _JSON or (charset and charset not in {"utf-8", "utf8"}):
+    kind, *parameters = value.lower().split(";")
+    given = (parameter.partition("=") for parameter in parameters)
+    charsets = {charset.strip().strip('"') for name, _, charset in given if name.strip() == "charset"}
+    if kind.strip() != _JSON or not charsets <= {"utf-8", "utf8"}:
         raise BadRequest(f"Send {_JSON} in UTF-8, with that as Content-Type.", code="BAD_REQUEST")
 
 
 def parse_request(body: bytes) -> GraphQLRequest:
     """The request in a body. Raises BadRequest, saying what would be right."""
-    data = parse_json(body)
+    data = parse_json(body, fractions=False)
     if isinstance(data, list):
         raise BadRequest("Batches are not taken: send one operation a request, or several fields in one.")
     return request_from(data)
@@ -65,7 +71,7 @@ def request_from(data: Any) -> GraphQLRequest:
     if not isinstance(data, dict):
         raise BadRequest('A request is an object like {"query": "{ packages { name } }"}.')
     if unknown := data.keys() - _FIELDS:
-        raise BadRequest(f"A request has query, variables and operationName; this has {min(unknown)!r} too.")
+        raise BadRequest(f"A request has query, variables and operationName; this has {min(unknown)[:_SHOWN]!r} too.")
     query, variables, name = data.get("query"), data.get("variables"), data.get("operationName")
     if not isinstance(query, str) or not query.strip():
         raise BadRequest("query is missing: it is a GraphQL document as a string.")
@@ -76,11 +82,18 @@ def request_from(data: Any) -> GraphQLRequest:
     return GraphQLRequest(query, variables or {}, name)
 
 
-def parse_json(body: bytes | str) -> Any:
-    """The JSON value. Raises BadRequest for what is none, and for what JSON allows but nobody means."""
+def parse_json(body: bytes | str, *, fractions: bool = True) -> Any:
+    """The JSON value. Raises BadRequest for what is none, for what JSON allows but nobody means and, without
+    `fractions`, for numbers with a point or an exponent."""
     try:
         text = body.decode("utf-8") if isinstance(body, bytes) else body
-        value = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        value = json.loads(
+            text,
+            object_pairs_hook=_without_duplicates,
+            parse_constant=_no_constant,
+            parse_float=None if fractions else _no_fraction,
+            parse_int=_whole_number,
+        )
     except UnicodeDecodeError:
         raise BadRequest("The body is not UTF-8.") from None
     except RecursionError:
@@ -103,11 +116,21 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
 
+def _no_fraction(text: str) -> None:
+    raise BadRequest(f"{text[:_SHOWN]} is no whole number. Numbers are whole here; decimals are sent as strings.")
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise BadRequest(f"A number has at most {_MOST_DIGITS} digits; this has {len(text):,}.")
+    return int(text)
+
+
 def _check_text(value: Any) -> None:
     waiting = [value]
     while waiting:
         item = waiting.pop()
-        if isinstance(item, str) and ("\x00" in item or any("\ud800" <= character <= "\udfff" for character in item)):
+        if isinstance(item, str) and _UNKEPT.search(item):
             raise BadRequest("Text with NUL or with half of a surrogate pair cannot be kept.")
         if isinstance(item, dict):
             waiting.extend(item)

@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from tortoise.connection import get_connection
 
 from app.auth import access_of
 from app.database import database
@@ -41,6 +42,8 @@ async def parts(settings: Settings, database_url: str) -> AsyncIterator[Parts]:
     """Open what a process of the service needs, until the block ends."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(database(database_url, pool=settings.database_pool, sandbox=settings.sandboxed))
+        if settings.live:
+            await _require_real_time()
         shared = await stack.enter_async_context(hub(settings.redis_url))
         gateway = StripeGateway(
             api_key=settings.stripe_key,
@@ -58,6 +61,18 @@ async def parts(settings: Settings, database_url: str) -> AsyncIterator[Parts]:
                 allowed_return_urls=(settings.url, *settings.return_urls),
                 live=settings.live,
             ),
+        )
+
+
+class ClockMoved(Exception):
+    """The database was a sandbox's: its clock was moved, and what lapses in it would lapse wrongly."""
+
+
+async def _require_real_time() -> None:
+    if await get_connection("default").execute_query_dict("SELECT 1 FROM clock_offset"):
+        raise ClockMoved(
+            "This database's clock was moved in a sandbox. Use another database with live keys, or, if you know that "
+            "nothing in it matters, DELETE FROM clock_offset."
         )
 
 

@@ -16,8 +16,8 @@ _THREADS = 4
 
 
 @asynccontextmanager
-async def worker(settings: Settings, shared: Parts) -> AsyncIterator[None]:
-    """Work on the jobs until the block ends."""
+async def worker(settings: Settings, shared: Parts) -> AsyncIterator[purchases.PurchaseJobs]:
+    """Work on the jobs until the block ends; the jobs can be sent through what it gives."""
     broker = make_broker(settings.redis_url, asyncio.get_running_loop())
     jobs = purchases.declare(broker, shared.checkouts)
     # Dramatiq's own command line says this; without it middleware that waits for the process never wakes.
@@ -26,7 +26,7 @@ async def worker(settings: Settings, shared: Parts) -> AsyncIterator[None]:
     running.start()
     try:
         async with Schedule({jobs.finish_checkouts.send: purchases.FINISH_CHECKOUTS_EVERY_S}):
-            yield
+            yield jobs
     finally:
         await asyncio.to_thread(running.stop, timeout=2_000)
         await asyncio.to_thread(broker.close)

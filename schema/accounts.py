@@ -128,6 +128,8 @@ class Account(Node):
 
 
 async def _wallets_in_scope(standing: Standing) -> list[str]:
+    if standing.key:
+        return list(standing.key.wallet_ids)
     pools = await queries.pool_places(standing.pool_ids)
     departments = await queries.department_places(
         {*standing.department_ids, *await queries.departments_of(standing.pool_ids)}

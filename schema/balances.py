@@ -1,5 +1,6 @@
 """Balances: what a wallet holds, and telling it live."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +9,6 @@ from typing import Self
 import strawberry
 
 from credits import feeds
-from credits.access.service import refreshed
 from credits.accounts.queries import wallets_of
 from credits.accounts.rules import Action, Place, visible
 from credits.errors import NotFound
@@ -18,7 +18,7 @@ from schema.context import Context, Info
 from schema.permissions import place_for, require
 from schema.scalars import Long
 
-# A listener who is told nothing for so long reads for itself, and is asked anew whether it still may.
+# A listener who is told nothing for so long reads for itself; this often it is asked anew whether it still may.
 REREAD_AFTER_S = 30.0
 
 
@@ -104,9 +104,11 @@ class BalanceChange:
 async def _live(
     context: Context, place: Place, channel: str, wallet_ids: Sequence[str], action: Action
 ) -> AsyncGenerator[BalanceChange, None]:
-    """The present balances, then each change. Told of nothing for a while, or not of everything, it reads for itself
-    and asks anew whether the caller still may."""
+    """The present balances, then each change. Told of nothing for a while, or not of everything, it reads for itself;
+    then, and now and then while it is told much, it asks anew whether the caller still may."""
     told: dict[str, wallet.BalanceView] = {}
+    clock = asyncio.get_running_loop().time
+    asked_at = clock()
     with context.services.feeds.subscribe(channel) as subscription:
         for change in await _present(place.account_id, wallet_ids):
             told[change.balance.wallet_id] = change.balance
@@ -114,8 +116,10 @@ async def _live(
         while True:
             heard = await subscription.hear(at_most_s=REREAD_AFTER_S)
             changes = _merged(heard)
-            if not heard.complete:
+            if not heard.complete or clock() - asked_at >= REREAD_AFTER_S:
                 await _still_may(context, action, place)
+                asked_at = clock()
+            if not heard.complete:
                 for change in await _present(place.account_id, wallet_ids):
                     changes[change.balance.wallet_id] = change.after(changes.get(change.balance.wallet_id, change))
             for wallet_id, change in changes.items():
@@ -148,7 +152,8 @@ async def _present(account_id: str, wallet_ids: Sequence[str]) -> list[feed.Bala
 
 
 async def _still_may(context: Context, action: Action, place: Place) -> None:
-    standing = await refreshed(context.standing)
+    await context.renew()
+    standing = context.standing
     if not visible(standing, place):
         raise NotFound
     require(standing, action, place)

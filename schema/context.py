@@ -1,11 +1,11 @@
 """What resolvers are given: the service's parts, the caller, and loaders made anew for each operation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import strawberry
 from strawberry.types import Info as StrawberryInfo
 
-from credits.access.service import Caller
+from credits.access.service import Caller, refreshed
 from credits.accounts.rules import Standing
 from credits.errors import Unauthenticated
 from credits.feeds import Feeds
@@ -39,6 +39,12 @@ class Context:
         if self.caller is None:
             raise Unauthenticated(NO_TOKEN)
         return self.caller.standing
+
+    async def renew(self) -> None:
+        """For a subscription that goes on: the roles that the caller has by now, and nothing of what was read."""
+        if self.caller is not None:
+            self.caller = replace(self.caller, standing=await refreshed(self.caller.standing))
+        self.loaders = Loaders()
 
 
 Info = StrawberryInfo[Context, None]

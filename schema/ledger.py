@@ -18,7 +18,7 @@ from schema.balances import Balance
 from schema.catalogue import StagingType, UnitPrice
 from schema.context import Context, Info
 from schema.node import Node
-from schema.pagination import After, Connection, First, Position, connection
+from schema.pagination import After, Connection, First, Position, connection, instant_at, number_at
 from schema.people import Actor
 from schema.permissions import check_kind, place_for, require
 from schema.scalars import Long, Metadata
@@ -147,7 +147,7 @@ class Wallet(Node):
         chosen = filter.chosen() if filter else queries.LineFilter()
 
         async def read(limit: int, position: Position | None) -> Sequence[wallet.Line]:
-            below = int(position[0]) if position and position[0].isdecimal() else None
+            below = number_at(position, 0) if position else None
             return await queries.wallet_lines(self.id, chosen, limit=limit, before_sequence=below)
 
         return await connection(
@@ -167,7 +167,7 @@ async def account_history(
     conditions = chosen.chosen() if chosen else queries.LineFilter()
 
     async def read(limit: int, position: Position | None) -> Sequence[wallet.Line]:
-        before = (datetime.fromisoformat(position[0]), position[1]) if position else None
+        before = (instant_at(position, 0), position[1]) if position else None
         return await queries.account_lines(account_id, conditions, limit=limit, before=before)
 
     return await connection(

@@ -7,6 +7,7 @@ import base64
 import binascii
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
 import strawberry
@@ -17,6 +18,9 @@ Node = TypeVar("Node")
 Row = TypeVar("Row")
 
 MAX_PAGE = 100
+# Below 2^63, and longer than any id.
+_MOST_DIGITS = 18
+_LONGEST_PART = 100
 Position = tuple[str, ...]
 
 After = Annotated[str | None, strawberry.argument(description="The `endCursor` of the page before.")]
@@ -53,12 +57,38 @@ def decode_cursor(list_name: str, cursor: str, length: int) -> Position:
     """The position, or BadInput for a cursor that is not of this list."""
     try:
         parts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
+    except (ValueError, binascii.Error, RecursionError):
         parts = None
-    well_formed = isinstance(parts, list) and len(parts) == length + 1 and all(isinstance(part, str) for part in parts)
+    well_formed = isinstance(parts, list) and len(parts) == length + 1 and all(map(_is_part, parts))
     if parts is None or not well_formed or parts[0] != list_name:
-        raise BadInput("after", "This is no cursor of this list. Take endCursor of a page of the same list.")
+        raise _foreign()
     return tuple(parts[1:])
+
+
+def _is_part(part: object) -> bool:
+    return isinstance(part, str) and part.isascii() and part.isprintable() and len(part) <= _LONGEST_PART
+
+
+def _foreign() -> BadInput:
+    return BadInput("after", "This is no cursor of this list. Take endCursor of a page of the same list.")
+
+
+def number_at(position: Position, index: int) -> int:
+    """A part of a position that was written as a number. Raises BadInput for a cursor that somebody made up."""
+    if not position[index].isdecimal() or len(position[index]) > _MOST_DIGITS:
+        raise _foreign()
+    return int(position[index])
+
+
+def instant_at(position: Position, index: int) -> datetime:
+    """A part of a position that was written as an instant. Raises BadInput for a cursor that somebody made up."""
+    try:
+        at = datetime.fromisoformat(position[index])
+    except ValueError:
+        raise _foreign() from None
+    if at.tzinfo is None or not 1 < at.year < 9999:
+        raise _foreign()
+    return at
 
 
 async def connection(

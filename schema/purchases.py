@@ -1,5 +1,6 @@
 """Purchases: asking for one, ending one, and watching it."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Self
@@ -8,8 +9,8 @@ import strawberry
 
 import schema.accounts
 import schema.ledger
-from credits.accounts.rules import Action, may
-from credits.errors import NotFound
+from credits.accounts.rules import Action, Place, Standing, may
+from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
 from credits.ids import Kind
 from credits.purchases import queries, rules, service
 from credits.purchases.models import PurchaseStatus
@@ -18,7 +19,7 @@ from schema.catalogue import Money, Package
 from schema.context import Context, Info
 from schema.errors import UserError, refusals_as
 from schema.node import Node
-from schema.pagination import Connection, Position, connection
+from schema.pagination import Connection, Position, connection, instant_at
 from schema.people import Actor
 from schema.permissions import place_for, purchase_for, require
 
@@ -111,7 +112,7 @@ async def account_purchases(
             statuses=statuses,
             requested_by=requested_by,
             wallet_ids=wallet_ids,
-            before=(datetime.fromisoformat(position[0]), position[1]) if position else None,
+            before=(instant_at(position, 0), position[1]) if position else None,
         )
 
     return await connection(
@@ -186,6 +187,8 @@ class PurchaseMutation:
         view, replayed = await service.request_purchase(
             context.services.checkouts, context.standing.actor, place, wanted
         )
+        if replayed and view.requested_by.id != context.standing.actor.id:
+            await _check_replay(context, view.id)
         return PurchaseCreditsPayload(purchase=Purchase.of(view), replayed=replayed)
 
     @strawberry.mutation(description="End a purchase that is not paid.")
@@ -197,11 +200,30 @@ class PurchaseMutation:
     ) -> PurchasePayload | None:
         context = info.context
         view, place = await purchase_for(context, input.purchase_id, field="purchaseId")
-        own = view.requested_by.id == context.standing.actor.id
-        if not (own and may(context.standing, Action.PURCHASE, place)):
-            require(context.standing, Action.CANCEL_ANOTHERS_PURCHASE, place)
+        _check_may_cancel(context.standing, view, place)
         view = await service.cancel_purchase(context.services.checkouts, view.id)
         return PurchasePayload(purchase=Purchase.of(view))
+
+
+async def _check_replay(context: Context, purchase_id: str) -> None:
+    """The first caller's result is for those who may see it; others learn only that the key is taken."""
+    try:
+        await purchase_for(context, purchase_id)
+    except (NotFound, Forbidden):
+        raise Refusal(
+            RefusalCode.IDEMPOTENCY_KEY_REUSED,
+            "This key was used by somebody else. Take a new idempotencyKey for each new call.",
+            field="idempotencyKey",
+        ) from None
+
+
+def _check_may_cancel(standing: Standing, view: queries.PurchaseView, place: Place) -> None:
+    """Whoever asked for it may end it, and those who look after the wallet. To a colleague who sees it but is neither
+    there is nothing to end."""
+    if view.requested_by.id == standing.actor.id:
+        require(standing, Action.PURCHASE, place)
+    elif not may(standing, Action.CANCEL_ANOTHERS_PURCHASE, place):
+        raise Forbidden if standing.key or may(standing, Action.SEE_ALL_PURCHASES, place) else NotFound
 
 
 @strawberry.type
@@ -213,11 +235,17 @@ class PurchaseSubscription:
     async def purchase_updated(self, info: Info, purchase_id: strawberry.ID) -> AsyncGenerator[Purchase | None, None]:
         context = info.context
         await purchase_for(context, purchase_id, field="purchaseId")
+        clock = asyncio.get_running_loop().time
+        asked_at = clock()
         with context.services.feeds.subscribe(service.channel(purchase_id)) as subscription:
             view = await queries.purchase(purchase_id)
             yield Purchase.of(view)
             while view.status not in rules.ENDED:
-                await subscription.hear(at_most_s=REREAD_AFTER_S)
+                heard = await subscription.hear(at_most_s=REREAD_AFTER_S)
+                if not heard.complete or clock() - asked_at >= REREAD_AFTER_S:
+                    await context.renew()
+                    await purchase_for(context, purchase_id, field="purchaseId")
+                    asked_at = clock()
                 before, view = view, await queries.purchase(purchase_id)
                 if view != before:
                     yield Purchase.of(view)

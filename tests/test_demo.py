@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ async def test_one_command_gives_a_running_enterprise_and_a_second_start_seeds_n
 async def test_a_signal_ends_everything_with_a_socket_open(tmp_path: Path, number: int) -> None:
     running = await start("demo", free_port(), tmp_path / "data")
     await running.ready()
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rsplit(":", 1)[1]))
+    _reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rsplit(":", 1)[1]))
     writer.write(b"POST /graphql HTTP/1.1\r\nhost: x\r\n")
     await writer.drain()
 
@@ -153,6 +154,4 @@ async def test_a_token_is_printed_without_a_running_service(tmp_path: Path) -> N
 
 
 def _token_command(email: str) -> list[str]:
-    import sys
-
     return [sys.executable, "-c", "from app.cli import main; main()", "token", email]

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import uuid4
 
 from credits.ledger.invariants import broken
-
 from tests.support.service import SERVICE_KEY, Service
 
 BUY = """mutation ($wallet: ID!, $key: String!) {

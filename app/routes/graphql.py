@@ -27,6 +27,8 @@ _STATUS = {
     ErrorCode.INTERNAL: 500,
 }
 _RESPONSE_TYPE = "application/graphql-response+json"
+# What HTTP wants said with these (RFC 9110, 15.5.2 and 15.5.6).
+_ASKING = {401: {"www-authenticate": "Bearer"}, 405: {"allow": "POST"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,12 @@ def _response(request: Request, result: ExecutionResult, request_id: str) -> Res
     elif any(error.path for error in result.errors or ()):
         body["data"] = None
     media_type = _RESPONSE_TYPE if _RESPONSE_TYPE in request.headers.get("accept", "") else "application/json"
+    status = _status(request, errors, executed="data" in body)
     return Response(
         json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"),
-        status_code=_status(request, errors, executed="data" in body),
+        status_code=status,
         media_type=media_type,
-        headers={"x-request-id": request_id, "cache-control": "no-store"},
+        headers={"x-request-id": request_id, "cache-control": "no-store", **_ASKING.get(status, {})},
     )
 
 

@@ -77,14 +77,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Which roles allow it, and the scope that allows it to a key (None: no key may)."""
+    """Which roles allow it, and the scope that allows it to a key (None: no key may). `every_wallet`: it shows all of
+    an account's wallets, so no key that names some may."""
 
     roles: frozenset[Role]
     scope: Scope | None = None
+    every_wallet: bool = False
 
 
-def _permission(scope: Scope | None, *roles: Role) -> Permission:
-    return Permission(frozenset(roles), scope)
+def _permission(scope: Scope | None, *roles: Role, every_wallet: bool = False) -> Permission:
+    return Permission(frozenset(roles), scope, every_wallet)
 
 
 class Action(Enum):
@@ -94,13 +96,15 @@ class Action(Enum):
     SEE_HISTORY = _permission(
         Scope.READ, Role.OWNER, Role.AUDITOR, Role.ADMINISTRATOR, Role.SPENDER, Role.SERVICE, Role.OPERATOR
     )
-    SEE_WHOLE_ACCOUNT = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.SERVICE, Role.OPERATOR)
+    SEE_WHOLE_ACCOUNT = _permission(
+        Scope.READ, Role.OWNER, Role.AUDITOR, Role.SERVICE, Role.OPERATOR, every_wallet=True
+    )
     SEE_MEMBERS = _permission(None, Role.OWNER, Role.AUDITOR, Role.OPERATOR)
     SEE_EMAILS = _permission(None, Role.OWNER, Role.OPERATOR)
     SEE_PURCHASES = _permission(
         Scope.READ, Role.OWNER, Role.AUDITOR, Role.MEMBER, Role.ADMINISTRATOR, Role.SPENDER, Role.OPERATOR
     )
-    SEE_ALL_PURCHASES = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.OPERATOR)
+    SEE_ALL_PURCHASES = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.OPERATOR, every_wallet=True)
     SPEND = _permission(Scope.SPEND, Role.OWNER, Role.ADMINISTRATOR, Role.SPENDER, Role.SERVICE)
     PURCHASE = _permission(Scope.PURCHASE, Role.OWNER, Role.MEMBER, Role.ADMINISTRATOR, Role.SPENDER)
     CANCEL_ANOTHERS_PURCHASE = _permission(None, Role.OWNER, Role.ADMINISTRATOR, Role.OPERATOR)
@@ -120,17 +124,14 @@ def roles_at(standing: Standing, place: Place) -> frozenset[Role]:
 
 
 def _roles_of_member(standing: Standing, place: Place, membership: AccountRole) -> set[Role]:
-    roles = set()
-    if membership is AccountRole.OWNER:
-        roles.add(Role.OWNER)
+    # An auditor looks on and neither buys nor spends, whatever else they may be.
     if membership is AccountRole.AUDITOR:
-        roles.add(Role.AUDITOR)
+        return {Role.AUDITOR}
+    roles = {Role.OWNER} if membership is AccountRole.OWNER else set()
     if place.pool_id is None:
-        # An auditor looks on and neither buys nor spends, whatever else they may be.
-        if membership is not AccountRole.AUDITOR:
-            roles.add(Role.MEMBER)
-            if place.account_kind is AccountKind.INDIVIDUAL:
-                roles.add(Role.SPENDER)
+        roles.add(Role.MEMBER)
+        if place.account_kind is AccountKind.INDIVIDUAL:
+            roles.add(Role.SPENDER)
         return roles
     if place.pool_id in standing.pool_ids:
         roles.add(Role.ADMINISTRATOR)
@@ -157,4 +158,4 @@ def may(standing: Standing, action: Action, place: Place) -> bool:
 def _key_may(key: KeyGrant, permission: Permission, place: Place) -> bool:
     if key.account_id != place.account_id or permission.scope not in key.scopes:
         return False
-    return not key.wallet_ids or place.wallet_id in key.wallet_ids
+    return not key.wallet_ids or (place.wallet_id in key.wallet_ids and not permission.every_wallet)

@@ -69,10 +69,14 @@ class Running:
         return await asyncio.wait_for(self.process.wait(), within_s)
 
 
+def _log_file(command: str, port: int, data_dir: Path) -> Path:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    return data_dir.parent / f"{command}-{port}.log"
+
+
 async def start(command: str, port: int, data_dir: Path, **more: str) -> Running:
     """Start `credits <command>` in a session of its own."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    printed = data_dir.parent / f"{command}-{port}.log"
+    printed = _log_file(command, port, data_dir)
     with printed.open("ab") as out:
         process = await asyncio.create_subprocess_exec(
             *_COMMAND,
