@@ -74,10 +74,25 @@ class Settings(BaseSettings):
         validation_alias=_env("STRIPE_WEBHOOK_SECRET"),
         description="Signing secret of the webhook endpoint; made for you in the sandbox.",
     )
+    slack_bot_token: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_env("SLACK_BOT_TOKEN"),
+        description="The Slack app's bot token, `xoxb-…`; without it the sandbox plays Slack.",
+    )
+    slack_signing_secret: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_env("SLACK_SIGNING_SECRET"),
+        description="What Slack signs interactions with; made for you in the sandbox.",
+    )
+    slack_team_id: str = Field(
+        "",
+        validation_alias=_env("SLACK_TEAM_ID"),
+        description="The workspace whose people may decide by pressing buttons, `T…`.",
+    )
     sandbox: bool | None = Field(
         None,
         validation_alias=_env("SANDBOX"),
-        description="Mount the local Stripe and clock. On without a Stripe key; never with a live one.",
+        description="Mount the local Stripe, Slack and clock. On without a Stripe key; never with a live one.",
     )
     return_urls: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -149,6 +164,11 @@ class Settings(BaseSettings):
         """The local Stripe, and the clock that can be moved, are mounted."""
         return not self.stripe_secret_key.get_secret_value() if self.sandbox is None else self.sandbox
 
+    @property
+    def slack(self) -> bool:
+        """There is a Slack to talk to: the real one, or the sandbox's."""
+        return bool(self.slack_bot_token.get_secret_value()) or self.sandboxed
+
     @cached_property
     def url(self) -> str:
         """Where browsers reach the service, without a slash at the end."""
@@ -171,7 +191,7 @@ class Settings(BaseSettings):
         here with fresh secrets when the service is to run embedded and has none yet."""
         first = cls()
         secrets_file = first.data_dir / "secrets.env"
-        if first.embedded and not secrets_file.exists():
+        if first.embedded:
             _make_secrets(secrets_file)
         settings = cls(_env_file=(secrets_file, ".env"))
         settings.require_secrets()
@@ -183,19 +203,26 @@ class Settings(BaseSettings):
             raise ValueError("JWT_SECRET is not set. Make one: openssl rand -hex 32")
         if not self.stripe_webhook_secret.get_secret_value():
             raise ValueError("STRIPE_WEBHOOK_SECRET is not set. Stripe's dashboard shows it beside the endpoint.")
+        if self.slack and not self.slack_signing_secret.get_secret_value():
+            raise ValueError("SLACK_SIGNING_SECRET is not set. Slack shows it under the app's Basic Information.")
 
 
 def _make_secrets(file: Path) -> None:
+    """Add those secrets that the file does not have yet."""
+    made = {
+        "JWT_SECRET": secrets.token_hex(32),
+        "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(24)}",
+        "SLACK_SIGNING_SECRET": secrets.token_hex(16),
+        "SERVICE_KEYS": f"staging:svc_{secrets.token_hex(24)}",
+        "OPERATORS": "operator@demo.example",
+    }
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(mode=0o600)
-    file.write_text(
-        "# Made for development on this machine. Delete the file to have new ones made.\n"
-        f"JWT_SECRET={secrets.token_hex(32)}\n"
-        f"STRIPE_WEBHOOK_SECRET=whsec_{secrets.token_hex(24)}\n"
-        f"SERVICE_KEYS=staging:svc_{secrets.token_hex(24)}\n"
-        "OPERATORS=operator@demo.example\n",
-        encoding="utf-8",
-    )
+    text = file.read_text(encoding="utf-8") or "# Made for development on this machine. A line removed is made anew.\n"
+    there = {line.partition("=")[0] for line in text.splitlines()}
+    missing = [f"{name}={value}\n" for name, value in made.items() if name not in there]
+    if missing:
+        file.write_text(text + "".join(missing), encoding="utf-8")
 
 
 def _entries() -> list[tuple[str, str, str]]:

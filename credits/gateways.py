@@ -110,3 +110,71 @@ class Publisher(Protocol):
 
     async def publish(self, channel: str, payload: str) -> None:
         """Hand `payload` (JSON) to whoever listens on `channel`. Never raises for want of listeners."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    """A button on a card. Pressing it tells us `action` and `value`; with `confirm` the reader is asked that first.
+    With `url` it opens that address instead."""
+
+    action: str
+    label: str
+    value: str
+    style: str | None = None
+    confirm: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A message to people, without markup: whoever shows it escapes it. `summary` is what a notification shows, and
+    all there is where cards cannot be drawn; `quote` are somebody's own words; `notes` are small print."""
+
+    summary: str
+    title: str | None = None
+    text: str | None = None
+    quote: str | None = None
+    fields: tuple[tuple[str, str], ...] = ()
+    buttons: tuple[Button, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRef:
+    """Where a message is, so that it can be edited: the conversation and the message's own time stamp."""
+
+    channel: str
+    ts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """A pressed button, as the chat's own servers signed it. `key` is unique to the press; `reason` what was typed
+    beside it."""
+
+    key: str
+    team_id: str
+    user_id: str
+    action: str
+    value: str
+    message: MessageRef
+    reason: str | None = None
+
+
+class ChatGateway(Protocol):
+    """A chat with channels, people and buttons."""
+
+    async def post(self, to: str, card: Card, *, dedupe: str, again: bool) -> MessageRef:
+        """Show the card in a channel, or to a person directly (`to` is the id of either). With `again` it may have
+        been posted before by a process that did not live to tell: a message that carries the same `dedupe` is looked
+        for first and taken for it. Raises GatewayUnavailable, GatewayRefused."""
+
+    async def update(self, message: MessageRef, card: Card) -> None:
+        """Show another card in its place. Raises GatewayUnavailable, GatewayRefused."""
+
+    async def whisper(self, channel: str, user_id: str, text: str) -> None:
+        """Tell one person in a channel something that the others do not see. Raises as `post` does."""
+
+    def read_interaction(self, body: bytes, *, timestamp: str, signature: str) -> Interaction | None:
+        """Verify the signature over the raw body and read the press; None for what needs no answer. Raises
+        BadSignature, and ValueError for a body that is none."""

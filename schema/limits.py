@@ -23,6 +23,8 @@ MAX_FIELDS = 300
 MAX_ALIASES = 30
 MAX_DIRECTIVES = 30
 MAX_MUTATIONS = 5
+# One within the other; what recurses over them, here and in GraphQL's validation, stays far from Python's limit.
+MAX_NESTED_FRAGMENTS = 100
 # Introspection asks for the types of types of types; the tools' own query goes 13 deep, and GraphQL's own validation
 # keeps it from going on.
 _INTROSPECTION = frozenset({"__schema", "__type"})
@@ -95,6 +97,7 @@ class _Pass:
             return _Size()
         if name not in self._sizes:
             self._under_way.add(name)
+            _within("fragments in each other", len(self._under_way), MAX_NESTED_FRAGMENTS)
             self._sizes[name] = self.size(self._fragments[name].selection_set)
             self._under_way.discard(name)
         return self._sizes[name]

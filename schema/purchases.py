@@ -1,6 +1,5 @@
 """Purchases: asking for one, ending one, and watching it."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Self
@@ -235,17 +234,13 @@ class PurchaseSubscription:
     async def purchase_updated(self, info: Info, purchase_id: strawberry.ID) -> AsyncGenerator[Purchase | None, None]:
         context = info.context
         await purchase_for(context, purchase_id, field="purchaseId")
-        clock = asyncio.get_running_loop().time
-        asked_at = clock()
         with context.services.feeds.subscribe(service.channel(purchase_id)) as subscription:
             view = await queries.purchase(purchase_id)
             yield Purchase.of(view)
             while view.status not in rules.ENDED:
-                heard = await subscription.hear(at_most_s=REREAD_AFTER_S)
-                if not heard.complete or clock() - asked_at >= REREAD_AFTER_S:
-                    await context.renew()
-                    await purchase_for(context, purchase_id, field="purchaseId")
-                    asked_at = clock()
+                await subscription.hear(at_most_s=REREAD_AFTER_S)
+                await context.renew()
+                await purchase_for(context, purchase_id, field="purchaseId")
                 before, view = view, await queries.purchase(purchase_id)
                 if view != before:
                     yield Purchase.of(view)

@@ -2,10 +2,11 @@
 
 Strawberry's handler does the protocol; this adds what it leaves open: frames of the wrong shape close with 4400
 instead of dropping the socket, only subscriptions run here (a mutation would be cut when the socket closes), loaders
-are made anew for each operation, and the connection ends when the caller's token does.
+are made anew for each operation, and the connection ends when the caller's token does or a right that it lived on.
 """
 
 import asyncio
+import json
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -14,7 +15,7 @@ import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationType
 from starlette.requests import Request
 from starlette.websockets import WebSocket
-from strawberry.asgi import GraphQL
+from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
@@ -22,9 +23,9 @@ from strawberry.types.unset import UNSET, UnsetType
 from uuid_utils import uuid7
 
 from app.auth import caller_of
-from app.requests import request_from
+from app.requests import parse_json, request_from
 from credits.access.service import Access, Caller
-from credits.errors import CreditsError, Unauthenticated
+from credits.errors import CreditsError, Forbidden, NotFound, Unauthenticated
 from schema.context import Context, Services
 from schema.documents import BadRequest, Documents
 from schema.errors import formatted
@@ -32,6 +33,8 @@ from schema.loaders import Loaders
 
 INIT_WITHIN = timedelta(seconds=5)
 MAX_SUBSCRIPTIONS = 10
+# RFC 6455, 5.5: a control frame carries 125 bytes, two of them the code.
+_MAX_REASON_BYTES = 123
 
 
 class Connection:
@@ -40,6 +43,14 @@ class Connection:
     def __init__(self) -> None:
         self.connection_params: dict[str, Any] = {}
         self.caller: Caller | None = None
+
+
+class Adapter(ASGIWebSocketAdapter):
+    """The socket; a reason that is too long for a closing frame is cut instead of dropping it."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close, saying why."""
+        await super().close(code, reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore"))
 
 
 class Handler(BaseGraphQLTransportWSHandler[Connection, None]):
@@ -60,9 +71,17 @@ class Handler(BaseGraphQLTransportWSHandler[Connection, None]):
             try:
                 request_from(message.get("payload"))
             except BadRequest as error:
-                await self.handle_invalid_message(error.message[:120])
+                await self.handle_invalid_message(error.message)
+                return
+            if len(self.operations) >= MAX_SUBSCRIPTIONS and message["id"] not in self.operations:
+                await self._refuse_one_more(message["id"])
                 return
         await super().handle_message(cast("Any", message))
+
+    async def _refuse_one_more(self, operation_id: str) -> None:
+        error = BadRequest(f"A connection carries {MAX_SUBSCRIPTIONS} subscriptions. Complete one, or open another.")
+        payload = [formatted(error, _new_request_id())]
+        await self.send_message(cast("Any", {"id": operation_id, "type": "error", "payload": payload}))
 
     async def handle_connection_init(self, message: Any) -> None:
         """Let the protocol take it, and end the connection when the caller's token does."""
@@ -84,7 +103,7 @@ class Handler(BaseGraphQLTransportWSHandler[Connection, None]):
 
     async def run_operation(self, operation: Operation[Connection, None]) -> None:
         """One subscription from its first event to its end."""
-        request_id = f"req_{uuid7().hex}"
+        request_id = _new_request_id()
         try:
             await self._stream(operation, request_id)
         except (GraphQLError, CreditsError, TimeoutError) as error:
@@ -106,9 +125,17 @@ class Handler(BaseGraphQLTransportWSHandler[Connection, None]):
         if isinstance(events, ExecutionResult):
             await self._errors(operation, events.errors or [], request_id)
             return
+        told = False
         async with aclosing(cast("Any", events)):
-            async for event in events:
-                await self._next(operation, event, request_id)
+            try:
+                async for event in events:
+                    await self._next(operation, event, request_id)
+                    told = True
+            except (NotFound, Forbidden):
+                if not told:
+                    raise
+                await self.websocket.close(code=4403, reason="You may no longer see this")
+                return
         await operation.send_operation_message({"id": operation.id, "type": "complete"})
 
     async def _next(self, operation: Operation[Connection, None], event: ExecutionResult, request_id: str) -> None:
@@ -129,6 +156,10 @@ class Handler(BaseGraphQLTransportWSHandler[Connection, None]):
             await self._errors(operation, [as_graphql], request_id)
 
 
+def _new_request_id() -> str:
+    return f"req_{uuid7().hex}"
+
+
 def _is_id(value: object) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= 100
 
@@ -137,6 +168,7 @@ class GraphQLOverWebSocket(GraphQL[Connection, None]):
     """The endpoint, as an ASGI application for websockets."""
 
     graphql_transport_ws_handler_class = Handler
+    websocket_adapter_class = Adapter
 
     def __init__(
         self,
@@ -157,6 +189,13 @@ class GraphQLOverWebSocket(GraphQL[Connection, None]):
         self.documents = documents
         self.services = services
         self._access = access
+
+    def decode_json(self, data: str | bytes) -> object:
+        """A message, read as strictly as a request over HTTP."""
+        try:
+            return parse_json(data, fractions=False)
+        except BadRequest as error:
+            raise json.JSONDecodeError(error.message, "", 0) from error
 
     async def get_context(self, request: Request | WebSocket, response: Any) -> Connection:
         """A fresh connection."""
