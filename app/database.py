@@ -21,7 +21,10 @@ CREDITS_MODELS = (
     "credits.catalogue.models",
     "credits.ledger.models",
     "credits.purchases.models",
+    "credits.approvals.models",
+    "credits.chat",
     "credits.inbox",
+    "credits.outbox",
 )
 # "credits", as a number that nobody else takes for an advisory lock by chance.
 _MIGRATION_LOCK = 0x63726564697473

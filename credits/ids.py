@@ -27,6 +27,10 @@ class Kind(StrEnum):
     TRANSFER = "trf"
     PURCHASE = "pur"
     MEMBERSHIP = "mem"
+    APPROVAL = "apr"
+    APPROVAL_POLICY = "pol"
+    OUTBOX_MESSAGE = "obx"
+    CHAT_MESSAGE = "msg"
 
 
 def make_id(kind: Kind) -> str:

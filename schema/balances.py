@@ -37,6 +37,7 @@ class Balance:
     debt: int = strawberry.field(
         description="Owed after a refunded or disputed payment; while there is any, the account cannot spend."
     )
+    low: bool = strawberry.field(description="Below the alert's threshold.")
     next_expiry: CreditExpiry | None
     version: Long = strawberry.field(
         description="Rises with every change. Of two updates the later is the one with the higher (version, asOf)."
@@ -53,6 +54,7 @@ class Balance:
             frozen=view.frozen,
             available=view.available,
             debt=view.debt,
+            low=view.low,
             next_expiry=CreditExpiry(credits=expiry.credits, at=expiry.at) if expiry else None,
             version=Long(view.version),
             as_of=view.as_of,

@@ -61,6 +61,7 @@ class Account(Model):
     kind = fields.CharEnumField(AccountKind, max_length=20)
     time_zone = fields.CharField(64)
     suspended_at = fields.DatetimeField(null=True)
+    slack_channel = fields.CharField(80, null=True)
     created_at = fields.DatetimeField()
 
     class Meta:
@@ -132,3 +133,16 @@ class DepartmentMember(Model):
     class Meta:
         table = "department_members"
         unique_together = (("department_id", "user_id"),)
+
+
+class SlackLink(Model):
+    """A person as Slack knows them: by workspace (or enterprise) and user, never by name or address."""
+
+    id = fields.BigIntField(primary_key=True, generated=True)
+    team_id = fields.CharField(40)
+    slack_user_id = fields.CharField(40)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("credits.User", on_delete=fields.RESTRICT)
+
+    class Meta:
+        table = "slack_links"
+        unique_together = (("team_id", "slack_user_id"),)

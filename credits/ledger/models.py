@@ -11,6 +11,7 @@ from tortoise.models import Model
 
 from credits.accounts.models import ID_LENGTH, Account
 from credits.actors import ActorKind
+from credits.alerts.rules import AlertPhase
 from credits.catalogue.models import CODE_LENGTH
 
 TEXT_LENGTH = 500
@@ -61,6 +62,15 @@ class Wallet(Model):
     last_hash = fields.BinaryField()
     last_posted_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField()
+    # The low-balance alert: here and not in a table of its own, because it moves in the commit that moves the balance,
+    # and what is joined to a locked row is as old as the wait for the lock.
+    alert_threshold = fields.IntField(db_default=20)
+    alert_enabled = fields.BooleanField(db_default=True)
+    alert_phase = fields.CharEnumField(AlertPhase, max_length=10, db_default=AlertPhase.NEW)
+    alert_episode = fields.BigIntField(null=True)
+    alert_fired_at = fields.DatetimeField(null=True)
+    alert_snoozed_until = fields.DatetimeField(null=True)
+    alert_channel = fields.CharField(80, null=True)
 
     class Meta:
         table = "wallets"

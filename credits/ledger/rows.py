@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from credits.alerts.rules import AlertPhase, AlertState
 from credits.ledger.lots import LotState
 from credits.ledger.models import LotSource, OwnerKind
 from credits.ledger.wallet import Line, WalletState
@@ -134,9 +135,12 @@ def text_columns(lines: Sequence[Line]) -> Columns:
 
 UPDATE_WALLETS = """
 UPDATE wallets SET balance = m.balance, held = m.held, debt = m.debt, sequence = m.sequence, version = m.version,
-                   last_hash = m.last_hash, last_posted_at = m.last_posted_at
+                   last_hash = m.last_hash, last_posted_at = m.last_posted_at, alert_phase = m.alert_phase,
+                   alert_episode = m.alert_episode, alert_fired_at = m.alert_fired_at
 FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[],
-            $8::timestamptz[]) AS m (id, balance, held, debt, sequence, version, last_hash, last_posted_at)
+            $8::timestamptz[], $9::text[], $10::bigint[], $11::timestamptz[])
+    AS m (id, balance, held, debt, sequence, version, last_hash, last_posted_at, alert_phase, alert_episode,
+          alert_fired_at)
 WHERE wallets.id = m.id
 """
 
@@ -154,6 +158,9 @@ def wallet_columns(wallets: Sequence[WalletState]) -> Columns:
                 wallet.version,
                 wallet.last_hash,
                 wallet.last_posted_at,
+                wallet.alert.phase.value,
+                wallet.alert.episode,
+                wallet.alert.fired_at,
             )
             for wallet in wallets
         ]
@@ -180,6 +187,14 @@ def wallet_state(row: Row) -> WalletState:
         version=row["version"],
         last_hash=row["last_hash"],
         last_posted_at=row["last_posted_at"],
+        alert=AlertState(
+            threshold=row["alert_threshold"],
+            enabled=row["alert_enabled"],
+            phase=AlertPhase(row["alert_phase"]),
+            episode=row["alert_episode"],
+            fired_at=row["alert_fired_at"],
+            snoozed_until=row["alert_snoozed_until"],
+        ),
     )
 
 

@@ -12,6 +12,9 @@ from datetime import datetime
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
+from credits import outbox
+from credits.alerts.messages import message_of
+from credits.alerts.rules import after_change
 from credits.errors import NotFound, RefusalCode
 from credits.idempotency import Key, Used, claim, difference, give_back
 from credits.ids import Kind, make_id
@@ -38,8 +41,7 @@ class Busy:
 Outcome = Posted | Refused | Replayed | Busy
 
 _LOCK = """
-SELECT w.id, w.account_id, w.owner_kind, w.balance, w.held, w.debt, w.sequence, w.version, w.last_hash,
-       w.last_posted_at, a.time_zone, a.suspended_at IS NOT NULL AS suspended
+SELECT w.*, a.time_zone, a.suspended_at IS NOT NULL AS suspended
 FROM wallets w JOIN accounts a ON a.id = w.account_id
 WHERE w.id = ANY($1) ORDER BY w.id FOR NO KEY UPDATE OF w
 """
@@ -124,7 +126,7 @@ async def _decide_and_write(
     if refused:
         await give_back(connection, refused)
     if changes.lines:
-        await _write(connection, wallets, changes)
+        await _write(connection, wallets, changes, now)
     return outcomes
 
 
@@ -147,7 +149,9 @@ async def _load(connection: BaseDBAsyncClient, wallets: dict[str, WalletState], 
     )
 
 
-async def _write(connection: BaseDBAsyncClient, wallets: dict[str, WalletState], changes: Changes) -> None:
+async def _write(
+    connection: BaseDBAsyncClient, wallets: dict[str, WalletState], changes: Changes, now: datetime
+) -> None:
     """Everything that changed, set-wise, in the order in which the foreign keys want it."""
     new = [lot for lot in changes.lots.values() if lot.id in changes.new_lots]
     old = [lot for lot in changes.lots.values() if lot.id not in changes.new_lots]
@@ -161,7 +165,16 @@ async def _write(connection: BaseDBAsyncClient, wallets: dict[str, WalletState],
     if texts:
         await connection.execute_query(rows.INSERT_TEXTS, rows.text_columns(texts))
     moved = [wallets[wallet_id] for wallet_id in sorted({line.wallet_id for line in changes.lines})]
+    told = [message for wallet in moved if (message := alert_message(wallet, now))]
     await connection.execute_query(rows.UPDATE_WALLETS, rows.wallet_columns(moved))
+    await outbox.add(connection, told)
+
+
+def alert_message(wallet: WalletState, now: datetime) -> outbox.Message | None:
+    """Move the wallet's alert on to what its balance is now; what is to be told of it, if anything."""
+    available = wallet.available(wallet.posting_time(now))
+    wallet.alert, event = after_change(wallet.alert, available=available, version=wallet.version, at=now)
+    return None if event is None else message_of(wallet, event, available)
 
 
 _OPEN_WALLET = """

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from credits.actors import Actor
+from credits.alerts.rules import AlertState
 from credits.ledger.lots import Draw, LotState, consumption_order
 from credits.ledger.models import OwnerKind, TransactionKind
 from credits.ledger.text import Text
@@ -35,6 +36,7 @@ class BalanceView:
     frozen: int
     available: int
     debt: int
+    low: bool
     next_expiry: CreditExpiry | None
     version: int
     as_of: datetime
@@ -86,6 +88,7 @@ class WalletState:
     version: int
     last_hash: bytes
     last_posted_at: datetime | None
+    alert: AlertState = field(default_factory=AlertState)
     lots: list[LotState] = field(default_factory=list)
 
     def posting_time(self, now: datetime) -> datetime:
@@ -106,13 +109,15 @@ class WalletState:
 
     def balance_view(self, now: datetime) -> BalanceView:
         """The balance as people see it."""
+        available = self.available(now)
         return BalanceView(
             wallet_id=self.id,
             credits=self.balance,
             held=self.held,
             frozen=self.frozen(),
-            available=self.available(now),
+            available=available,
             debt=self.debt,
+            low=self.alert.low(available),
             next_expiry=_next_expiry(self.lots, now),
             version=self.version,
             as_of=now,

@@ -26,7 +26,8 @@ WITHIN = {
 }
 BEYOND = {
     "11 levels": "{ a { b { c { d { e { f { g { h { i { j { k } } } } } } } } } } }",
-    "11 levels through a fragment": "{ a { b { c { d { e { ...f } } } } } } fragment f on A { f { g { h { i { j { k } } } } } }",
+    "11 levels through a fragment": "{ a { b { c { ...f } } } } "
+    "fragment f on A { d { e { f { g { h { i { j { k } } } } } } } }",
     "301 fields": "{" + " a" * 301 + " }",
     "302 fields through a fragment": "{ ...f ...f } fragment f on Query {" + " a" * 151 + " }",
     "301 fields in the second operation": "query a { a } query b {" + " a" * 301 + " }",

@@ -1,0 +1,63 @@
+"""Cards in the chat: each posted once, however often its work is begun anew, and edited wherever it was posted.
+
+Before a card is posted its row is there; after it, the row knows where. Of a process that died in between, the next
+attempt knows that it may have posted, and looks first.
+"""
+
+from tortoise import fields
+from tortoise.connection import get_connection
+from tortoise.models import Model
+
+from credits.accounts.models import ID_LENGTH
+from credits.errors import Unavailable
+from credits.gateways import Card, ChatGateway, MessageRef
+from credits.ids import Kind, make_id
+
+_POSTING_S = 10
+
+_BEGIN = """
+INSERT INTO chat_messages AS m (id, account_id, subject, dedupe, recipient, posting_until, attempts)
+VALUES ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6), 1)
+ON CONFLICT (dedupe) DO UPDATE
+    SET attempts = m.attempts + 1, posting_until = clock_timestamp() + make_interval(secs => $6)
+    WHERE m.ts IS NULL AND m.posting_until < clock_timestamp()
+RETURNING m.attempts
+"""
+
+
+class ChatMessage(Model):
+    """A card for a channel or a person. `subject` is what it is about: its cards are edited together. `dedupe` is
+    unique: one card for each."""
+
+    id = fields.CharField(ID_LENGTH, primary_key=True)
+    account_id = fields.CharField(ID_LENGTH)
+    subject = fields.CharField(120)
+    dedupe = fields.CharField(200, unique=True)
+    recipient = fields.CharField(80)
+    channel = fields.CharField(80, null=True)
+    ts = fields.CharField(40, null=True)
+    attempts = fields.IntField()
+    posting_until = fields.DatetimeField()
+
+    class Meta:
+        table = "chat_messages"
+
+
+async def deliver(chat: ChatGateway, *, account_id: str, subject: str, to: str, card: Card, dedupe: str) -> None:
+    """Post the card to a channel or person, unless it was. Raises Unavailable while another attempt may be at it, and
+    what the gateway raises."""
+    begun = await get_connection("default").execute_query_dict(
+        _BEGIN, [make_id(Kind.CHAT_MESSAGE), account_id, subject, dedupe, to, _POSTING_S]
+    )
+    if not begun:
+        if await ChatMessage.exists(dedupe=dedupe, ts__not_isnull=True):
+            return
+        raise Unavailable(f"Another attempt may be posting {dedupe} just now.")
+    message = await chat.post(to, card, dedupe=dedupe, again=begun[0]["attempts"] > 1)
+    await ChatMessage.filter(dedupe=dedupe).update(channel=message.channel, ts=message.ts)
+
+
+async def edit(chat: ChatGateway, *, subject: str, card: Card) -> None:
+    """Show another card wherever one about the subject was posted."""
+    for row in await ChatMessage.filter(subject=subject, ts__not_isnull=True).order_by("id"):
+        await chat.update(MessageRef(row.channel or "", row.ts or ""), card)

@@ -1,0 +1,314 @@
+"""The README is true: its tables are the program's, what it names is there, and its walk-through is walked."""
+
+import asyncio
+import json
+import re
+import shlex
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+from graphql import OperationDefinitionNode, OperationType, parse, validate
+from tortoise.connection import get_connection
+from tortoise.transactions import in_transaction
+
+from app.auth import token_rules
+from app.demo import keep
+from app.settings import env_example, markdown_table
+from credits.access import tokens
+from credits.accounts.models import AccountKind
+from credits.accounts.queries import account_places, department_places, pool_places
+from credits.accounts.service import NewAccount, create_account, create_department, create_pool
+from credits.actors import SYSTEM
+from credits.ledger.queries import now
+from tests.support.service import Live, Service
+from tests.test_operations import OPERATIONS, PROJECT, SCHEMA
+
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+_BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+_OPENING = {"account": 1_000, "pool": 400, "department": 120, "sibling_department": 60}
+
+
+def section(title: str) -> str:
+    """The text under a headline, to the next one of its rank or above."""
+    _, headline, rest = README.partition(f"\n## {title}\n")
+    assert headline, f"There is no section {title!r}"
+    return rest.partition("\n## ")[0]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of that language."""
+    return [body for found, body in _BLOCK.findall(text) if found == language]
+
+
+def test_the_table_of_settings_is_the_programs() -> None:
+    shown = README.partition("<!-- settings -->\n")[2].partition("<!-- /settings -->")[0]
+
+    assert shown.strip() == markdown_table()
+
+
+def test_the_example_of_an_env_file_is_the_programs() -> None:
+    assert (PROJECT / ".env.example").read_text(encoding="utf-8").rstrip() == env_example().rstrip()
+
+
+@pytest.mark.parametrize("text", blocks(README, "graphql"))
+def test_an_operation_is_valid_and_one_of_the_examples(text: str) -> None:
+    examples = {re.sub(r"^#.*\n", "", example, flags=re.MULTILINE) for example in OPERATIONS.values()}
+
+    assert validate(SCHEMA, parse(text)) == []
+    assert text in examples
+
+
+def test_each_target_of_make_is_there() -> None:
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:^|`|\w )make ([a-z]+)(?=`|$)", README, re.MULTILINE))
+
+    assert named >= {"demo", "test", "lint"}
+    assert named == named & set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+
+
+def test_each_file_and_folder_of_the_layout_is_there() -> None:
+    assert [path for path in layout() if not (PROJECT / path).exists()] == []
+
+
+def layout() -> Iterator[str]:
+    """The paths in the tree: what is indented lies in the folder above."""
+    (tree,) = blocks(section("Where things are"), "text")
+    folder = ""
+    for line in tree.splitlines():
+        name = line.split()[0]
+        if not line.startswith(" "):
+            folder = name if name.endswith("/") else ""
+        yield f"{folder}{name}" if line.startswith(" ") else name
+
+
+def test_the_people_are_those_of_the_demonstration(service: Service) -> None:
+    named = re.findall(r"^\| `(\w+)` \|", section("The people of the demonstration"), re.MULTILINE)
+
+    assert sorted(named) == sorted(service.demo.tokens)
+
+
+@pytest.fixture
+async def fresh(service: Service) -> AsyncIterator[Service]:
+    """The service with an enterprise like the demonstration's on its first start, which no other test has touched;
+    afterwards the clock shows real time again."""
+    email = f"{uuid4().hex}@demo.example"
+    wanted = NewAccount(
+        name="Hearth & Home Realty",
+        kind=AccountKind.ENTERPRISE,
+        time_zone="America/New_York",
+        owner_email=email,
+        owner_name="Olivia Owner",
+        idempotency_key=uuid4().hex,
+    )
+    account, _ = await create_account(SYSTEM, wanted)
+    at = await now()
+    async with in_transaction() as connection:
+        pool = await create_pool(connection, account_id=account.id, name="Residential", at=at)
+        departments = [
+            await create_department(connection, pool=pool, name=name, at=at) for name in ("Downtown", "Suburbs")
+        ]
+    found = await department_places([department.id for department in departments])
+    places = {
+        "account": (await account_places([account.id]))[account.id],
+        "pool": (await pool_places([pool.id]))[pool.id],
+        "department": found[departments[0].id],
+        "sibling_department": found[departments[1].id],
+    }
+    for name, place in places.items():
+        await service.give(place, _OPENING[name])
+    owner = tokens.sign(token_rules(service.settings), email=email, valid_for=timedelta(hours=1))
+    demo = replace(
+        service.demo,
+        tokens={**service.demo.tokens, "owner": owner},
+        accounts={"demo": account.id},
+        wallets={name: place.wallet_id or "" for name, place in places.items()},
+    )
+    yield replace(service, demo=demo)
+    await get_connection("default").execute_query("DELETE FROM clock_offset")
+
+
+async def test_the_walk_goes_as_the_readme_says(fresh: Service) -> None:
+    async with fresh.live() as live:
+        walk = Walk(fresh, live)
+        for step in steps(section("A walk in five steps")):
+            await walk.take(step)
+
+    assert walk.taken == {"graphql": 9, "sh": 4, "Answer": 11, "Event": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A block of the walk: its language, its text, and the prose since the block before."""
+
+    language: str
+    body: str
+    lead: str
+
+
+def steps(text: str) -> Iterator[Step]:
+    """The blocks in their order."""
+    end = 0
+    for found in _BLOCK.finditer(text):
+        yield Step(found[1], found[2], text[end : found.start()].strip())
+        end = found.end()
+
+
+@dataclass(slots=True)
+class Walk:
+    """Somebody who does what the walk says, with `taken` steps of each kind so far."""
+
+    service: Service
+    live: Live
+    operation: str = ""
+    token: str = "owner"
+    variables: dict[str, Any] = field(default_factory=dict)
+    found: dict[str, str] = field(default_factory=dict)
+    taken: dict[str, int] = field(default_factory=dict)
+
+    async def take(self, step: Step) -> None:
+        """Take one step, and compare what comes back with what is promised."""
+        match step.language:
+            case "graphql":
+                self.operation, self.variables = step.body, {}
+                self.token = "operator" if "<!-- as operator -->" in step.lead else "owner"
+                self._count("graphql")
+            case "sh" if step.body.startswith("curl"):
+                await self._curl(step.body)
+                self._count("sh")
+            case "json":
+                await self._compare(step)
+
+    async def _compare(self, step: Step) -> None:
+        told = json.loads(step.body)
+        if step.lead.endswith("Variables:"):
+            self.variables = self._filled(told)
+            if self._subscribing():
+                await self.live.subscribe(self.operation, **self.variables)
+        elif "balanceChanged" in told:
+            agree(told, await self.live.next())
+            self._count("Event")
+        else:
+            self._look_back_at(step.lead)
+            answer = (await self.service.gql(self.operation, self.token, **self.variables)).data
+            agree(told, answer)
+            self._remember(answer)
+            self._count("Answer")
+
+    def _subscribing(self) -> bool:
+        (definition,) = parse(self.operation).definitions
+        return isinstance(definition, OperationDefinitionNode) and definition.operation is OperationType.SUBSCRIPTION
+
+    def _look_back_at(self, lead: str) -> None:
+        if named := re.search(r"Answer of `(\w+)`:$", lead):
+            self.operation = OPERATIONS[named[1].lower()]
+            self.variables = {"id": self.service.demo.wallets["department"]}
+
+    def _remember(self, answer: dict[str, Any]) -> None:
+        if bought := answer.get("purchaseCredits"):
+            self.found = {
+                "<id of the purchase>": bought["purchase"]["id"],
+                "<checkoutUrl>": bought["purchase"]["checkoutUrl"],
+            }
+
+    def _filled(self, variables: dict[str, Any]) -> dict[str, Any]:
+        """What stands in angle brackets, put in."""
+        known = {
+            "<wallet of the account>": self.service.demo.wallets["account"],
+            "<wallet of Downtown>": self.service.demo.wallets["department"],
+            "<an hour from now, such as 2027-01-31T15:00:00Z>": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
+            **self.found,
+        }
+        filled: dict[str, Any] = json.loads(
+            json.dumps(variables), object_hook=lambda found: {key: _known(known, value) for key, value in found.items()}
+        )
+        return filled
+
+    async def _curl(self, command: str) -> None:
+        """What the command asks for, asked here: the tests are not to need curl."""
+        for name, value in {
+            "<checkoutUrl>": self.found.get("<checkoutUrl>", ""),
+            "$TOKEN": self.service.demo.tokens["owner"],
+            "$WALLET": self.service.demo.wallets["department"],
+        }.items():
+            command = command.replace(name, value)
+        words = shlex.split(command)
+        (url,) = (word for word in words if word.startswith("http"))
+        headers = dict(_after(words, "-H", ": "))
+        (body,) = (words[index + 1] for index, word in enumerate(words) if word == "-d")
+        kind = {} if "Content-Type" in headers else {"Content-Type": "application/x-www-form-urlencoded"}
+        path = urlsplit(url).path
+        answer = await self.service.http.post(path, content=body, headers=headers | kind, follow_redirects=True)
+        assert answer.status_code == 200, answer.text
+        assert '"errors"' not in answer.text
+        if "Thank you" not in answer.text:
+            answer.json()
+
+    def _count(self, kind: str) -> None:
+        self.taken[kind] = self.taken.get(kind, 0) + 1
+
+
+def _known(known: dict[str, str], value: Any) -> Any:
+    return known.get(value, value) if isinstance(value, str) else value
+
+
+def _after(words: list[str], option: str, separator: str) -> Iterator[tuple[str, str]]:
+    for index, word in enumerate(words):
+        if word == option:
+            name, _, value = words[index + 1].partition(separator)
+            yield name, value
+
+
+def agree(told: Any, found: Any) -> None:
+    """Fails where what is told is not what was found; `…` in it stands for anything."""
+    if isinstance(told, dict):
+        assert isinstance(found, dict)
+        named = {key for key in told if key != "…"}
+        assert named == found.keys() or ("…" in told and named < found.keys()), (told, found)
+        for key in named:
+            agree(told[key], found[key])
+    elif isinstance(told, list):
+        assert isinstance(found, list)
+        assert len(told) == len(found), (told, found)
+        for one, other in zip(told, found, strict=True):
+            agree(one, other)
+    elif isinstance(told, str) and "…" in told:
+        beginning = told.removesuffix("…").replace("http://127.0.0.1:8000", "")
+        assert isinstance(found, str)
+        assert re.sub(r"^http://[^/]+", "", found).startswith(beginning), (told, found)
+    else:
+        assert told == found
+
+
+async def test_the_script_that_watches_tells_the_balance_and_each_change(fresh: Service, tmp_path: Path) -> None:
+    (script,) = blocks(README, "python")
+    keep(fresh.demo, tmp_path / ".credits")
+    spending = {
+        "walletId": fresh.demo.wallets["department"],
+        "stagingType": "BASIC_ROOM",
+        "idempotencyKey": uuid4().hex,
+    }
+
+    watching = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert watching.stdout is not None
+        first = json.loads(await asyncio.wait_for(watching.stdout.readline(), 10))
+        await fresh.gql(OPERATIONS["deduct-credits"], input=spending)
+        second = json.loads(await asyncio.wait_for(watching.stdout.readline(), 10))
+    finally:
+        watching.kill()
+        await watching.wait()
+
+    changes = [event["payload"]["data"]["balanceChanged"] for event in (first, second)]
+    assert changes == [
+        {"balance": {"available": 120}, "causes": []},
+        {"balance": {"available": 118}, "causes": ["DEDUCTION"]},
+    ]
