@@ -11,7 +11,7 @@ COPY requirements.lock ./
 RUN pip install --require-hashes -r requirements.lock
 
 # Named one by one: what is not named, secrets and data among it, cannot get in.
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md catalogue.toml ./
 COPY credits credits
 COPY schema schema
 COPY workers workers

@@ -12,14 +12,15 @@ from pydantic import ValidationError
 from app import demo as demonstration
 from app import log
 from app.auth import token_rules
-from app.database import make_migrations
+from app.database import TablesMissing, make_migrations
 from app.database import migrate as apply_migrations
 from app.embedded import EmbeddedPostgresError
 from app.server import PortTaken, database_of, run, work
 from app.server import serve as serve_until_stopped
 from app.settings import Settings, env_example, markdown_table
-from app.web import ClockMoved, Parts
+from app.web import ClockMoved, Parts, parts
 from credits.access import tokens
+from credits.catalogue.service import load
 from schema.build import build_schema
 
 cli = typer.Typer(
@@ -90,6 +91,25 @@ def migrate(
 
 
 @cli.command()
+def catalogue(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A TOML file like catalogue.toml.")],
+) -> None:
+    """Make packages and staging types what a file says; those it does not name are no longer offered."""
+    settings = _settings()
+    document = file.read_text(encoding="utf-8")
+
+    async def take_over() -> None:
+        async with database_of(settings) as url, parts(settings, url):
+            await load(document)
+
+    try:
+        run(take_over())
+    except ValueError as error:
+        raise _Unusable(f"{file}: {error}") from error
+    _say("The catalogue is what the file says.")
+
+
+@cli.command()
 def demo() -> None:
     """Serve with an enterprise, people and tokens to play with."""
     settings = _settings()
@@ -145,6 +165,6 @@ def main() -> None:
     """Run the command line; what a person can mend is told in a sentence and not as a traceback."""
     try:
         cli()
-    except (_Unusable, PortTaken, EmbeddedPostgresError, ClockMoved) as error:
+    except (_Unusable, PortTaken, EmbeddedPostgresError, ClockMoved, TablesMissing) as error:
         sys.stderr.write(f"credits: {error}\n")
         raise SystemExit(2) from error

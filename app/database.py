@@ -4,12 +4,15 @@ Traps this file is about: three migrations at once crash (an advisory lock lets 
 migrated must not be used again, and the pool comes with five connections and no time-outs.
 """
 
+import importlib
+import pkgutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
+from tortoise.connection import get_connection
 from tortoise.context import TortoiseContext
 from tortoise.migrations.api import migrate as apply_migrations
 from tortoise.migrations.autodetector import MigrationAutodetector
@@ -123,6 +126,27 @@ def _without_timeouts(config: dict[str, Any]) -> dict[str, Any]:
     settings = config["connections"]["default"]["credentials"]["server_settings"]
     settings.update(statement_timeout="0", lock_timeout="0")
     return config
+
+
+class TablesMissing(Exception):
+    """The database has not been brought up to date; the message says how to."""
+
+
+async def require_tables(*, sandbox: bool) -> None:
+    """Raises TablesMissing when the open database lacks a migration that this code knows."""
+    apps = tortoise_config("postgresql://nobody@localhost/nothing", sandbox=sandbox)["apps"]
+    known = {
+        (label, module.name)
+        for label, app in apps.items()
+        for module in pkgutil.iter_modules(importlib.import_module(app["migrations"]).__path__)
+    }
+    connection = get_connection("default")
+    (table,) = await connection.execute_query_dict("SELECT to_regclass('tortoise_migrations') IS NOT NULL AS there")
+    rows = await connection.execute_query_dict("SELECT app, name FROM tortoise_migrations") if table["there"] else []
+    missing = known - {(row["app"], row["name"]) for row in rows}
+    if missing:
+        names = ", ".join(f"{label}.{name}" for label, name in sorted(missing))
+        raise TablesMissing(f"The database lacks {names}. Bring it up to date first: credits migrate")
 
 
 async def make_migrations(*, write: str | None = None) -> list[str]:

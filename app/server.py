@@ -135,12 +135,21 @@ async def work(settings: Settings, *, started: Callable[[], None]) -> None:
 
 
 def run(main: Coroutine[None, None, None]) -> None:
-    """Run until done, or until SIGINT or SIGTERM, which cancel it; a second one cancels the clean-up too."""
+    """Run until done, or until SIGINT, SIGTERM or SIGHUP, the first of which cancels it and begins the clean-up."""
 
     async def until_signalled() -> None:
         task = asyncio.create_task(main)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        told = False
+
+        def end() -> None:
+            # A terminal and make may both pass one on: the second must not cut the clean-up short.
+            nonlocal told
+            if not told:
+                told = True
+                task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, end)
         with suppress(asyncio.CancelledError):
             await task
 

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     stripe_webhook_secret: SecretStr = Field(
         SecretStr(""),
         validation_alias=_env("STRIPE_WEBHOOK_SECRET"),
-        description="Signing secret of the webhook endpoint; made for you in the sandbox.",
+        description="Signing secret of Stripe's webhook endpoint; made for you when embedded.",
     )
     slack_bot_token: SecretStr = Field(
         SecretStr(""),
@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     slack_signing_secret: SecretStr = Field(
         SecretStr(""),
         validation_alias=_env("SLACK_SIGNING_SECRET"),
-        description="What Slack signs interactions with; made for you in the sandbox.",
+        description="What Slack signs interactions with; made for you when embedded.",
     )
     slack_team_id: str = Field(
         "",
@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias=_env("ALLOWED_ORIGINS"),
-        description="Origins of other sites that may open a websocket or call the API from a browser, by commas.",
+        description="Origins of other sites whose pages may call the API and open websockets, by commas.",
     )
     writer_accounts: str = Field(
         "many",
@@ -187,12 +187,15 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> "Settings":
-        """Settings of this process: environment, then `.env`, then the data folder's `secrets.env`, which is made
-        here with fresh secrets when the service is to run embedded and has none yet."""
+        """Settings of this process: environment, then `.env`, then, when it is to run embedded, the data folder's
+        `secrets.env`, where secrets that are missing are made. A deployment takes nothing from a folder in which
+        somebody once tried the demonstration."""
         first = cls()
         secrets_file = first.data_dir / "secrets.env"
-        if first.embedded:
-            _make_secrets(secrets_file)
+        if not first.embedded:
+            first.require_secrets()
+            return first
+        _make_secrets(secrets_file)
         settings = cls(_env_file=(secrets_file, ".env"))
         settings.require_secrets()
         return settings
@@ -244,4 +247,4 @@ def markdown_table() -> str:
 
 def env_example() -> str:
     """For `.env.example`."""
-    return "\n\n".join(f"# {meaning}\n#{name}={default}" for name, default, meaning in _entries()) + "\n"
+    return "\n\n".join(f"# {meaning}\n#{name}={default}" for name, default, meaning in _entries())

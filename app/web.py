@@ -5,13 +5,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from tortoise.connection import get_connection
 
 from app.auth import access_of
-from app.database import database
+from app.database import database, require_tables
 from app.gateways.stripe import StripeGateway
 from app.pubsub import Hub, hub
 from app.routes.explorer import asset, explorer
@@ -42,6 +44,7 @@ async def parts(settings: Settings, database_url: str) -> AsyncIterator[Parts]:
     """Open what a process of the service needs, until the block ends."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(database(database_url, pool=settings.database_pool, sandbox=settings.sandboxed))
+        await require_tables(sandbox=settings.sandboxed)
         if settings.live:
             await _require_real_time()
         shared = await stack.enter_async_context(hub(settings.redis_url))
@@ -91,7 +94,21 @@ async def web(settings: Settings, shared: Parts) -> AsyncIterator[Starlette]:
             )
             await stack.enter_async_context(sandbox)
             routes.append(sandbox_routes(sandbox))
-        yield Starlette(routes=routes)
+        yield Starlette(routes=routes, middleware=_middleware(settings))
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    if not settings.allowed_origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["POST"],
+            allow_headers=["authorization", "content-type"],
+            expose_headers=["x-request-id"],
+        )
+    ]
 
 
 def _routes(settings: Settings, services: Services) -> list[BaseRoute]:

@@ -217,6 +217,14 @@ class Viewer:
             return []
         return [await account(info.context, account_id) for account_id in self.standing.account_ids]
 
+    @strawberry.field(description="The pools that the caller administers.")
+    async def pools(self, info: Info) -> list[Pool]:
+        return [await pool(info.context, pool_id) for pool_id in sorted(self.standing.pool_ids)]
+
+    @strawberry.field(description="The departments that the caller belongs to.")
+    async def departments(self, info: Info) -> list[Department]:
+        return [await department(info.context, each) for each in sorted(self.standing.department_ids)]
+
 
 async def _key_place(context: Context, standing: Standing) -> Place:
     place = await context.loaders.places.load(standing.account_ids[0])

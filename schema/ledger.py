@@ -125,7 +125,10 @@ class Wallet(Node):
         require(info.context.standing, Action.SEE_HISTORY, self.place)
 
         async def read(limit: int, position: Position | None) -> Sequence[lots.LotState]:
+            now = await queries.now()
             found = (await queries.open_lots([self.id])).get(self.id, [])
+            # Lapsed and frozen ones come last: they will not be spent as they are.
+            found.sort(key=lambda lot: (not lot.available(now), lot.order))
             if position:
                 passed = [index for index, lot in enumerate(found) if lot.id == position[0]]
                 found = found[passed[0] + 1 :] if passed else []

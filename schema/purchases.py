@@ -12,6 +12,7 @@ from credits.accounts.rules import Action, Place, Standing, may
 from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
 from credits.ids import Kind
 from credits.purchases import queries, rules, service
+from credits.purchases.channel import purchase_channel
 from credits.purchases.models import PurchaseStatus
 from schema.balances import REREAD_AFTER_S
 from schema.catalogue import Money, Package
@@ -234,7 +235,7 @@ class PurchaseSubscription:
     async def purchase_updated(self, info: Info, purchase_id: strawberry.ID) -> AsyncGenerator[Purchase | None, None]:
         context = info.context
         await purchase_for(context, purchase_id, field="purchaseId")
-        with context.services.feeds.subscribe(service.channel(purchase_id)) as subscription:
+        with context.services.feeds.subscribe(purchase_channel(purchase_id)) as subscription:
             view = await queries.purchase(purchase_id)
             yield Purchase.of(view)
             while view.status not in rules.ENDED:

@@ -30,6 +30,7 @@ from credits.ledger.invariants import broken
 from credits.ledger.queries import now
 from credits.ledger.wallet import MAX_BALANCE
 from credits.purchases import service as purchases
+from credits.purchases.channel import purchase_channel
 from credits.purchases.models import Purchase, PurchaseStatus
 from tests.support.service import WEBHOOK_SECRET, Service
 from tests.test_journey import BUY
@@ -411,7 +412,7 @@ async def test_a_provider_that_does_not_answer_costs_the_address_and_a_job_gets_
             purchase, _ = await purchases.request_purchase(out_of_reach, SYSTEM, place, wanted(place))
     assert (purchase.status, purchase.checkout_url) == (PurchaseStatus.AWAITING_PAYMENT, None)
 
-    with service.shared.hub.subscribe(purchases.channel(purchase.id)) as subscription:
+    with service.shared.hub.subscribe(purchase_channel(purchase.id)) as subscription:
         await purchases.finish_checkouts(service.shared.checkouts, older_than_s=0)
         heard = await subscription.hear(at_most_s=5)
 

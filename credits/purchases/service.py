@@ -14,6 +14,7 @@ from tortoise.transactions import in_transaction
 
 from credits.accounts.rules import Place
 from credits.actors import SYSTEM, Actor
+from credits.approvals.requests import ask, policy_for, withdraw
 from credits.catalogue.rules import Quote, quote
 from credits.catalogue.service import packages_by_code
 from credits.errors import NotFound, Refusal, RefusalCode, Unavailable
@@ -38,6 +39,7 @@ from credits.ledger.store import Outcome, lock_wallet, post
 from credits.ledger.wallet import MAX_BALANCE
 from credits.money import Money
 from credits.purchases import queries
+from credits.purchases.channel import purchase_channel
 from credits.purchases.models import Purchase, PurchaseStatus
 from credits.purchases.queries import PurchaseView
 from credits.purchases.rules import MOVES, Expected, allowed_return_url, disagreement
@@ -70,11 +72,6 @@ class PurchaseInput:
     justification: str | None
     return_url: str | None
     idempotency_key: str
-
-
-def channel(purchase_id: str) -> str:
-    """Where changes of a purchase are told; the payload is its id, and readers read it again."""
-    return f"purchase:{purchase_id}"
 
 
 async def request_purchase(
@@ -118,6 +115,14 @@ async def request_purchase(
             package = (await packages_by_code()).get(wanted.package_code)
             offer = quote(package, quantity=wanted.quantity, credits_wanted=wanted.credits)
             await _check_room(wanted.wallet_id, wallet.balance, offer)
+            policy = await policy_for(
+                connection,
+                account_id=place.account_id,
+                pool_id=place.pool_id,
+                requester_id=actor.id,
+                credits_wanted=offer.credits,
+                now=now,
+            )
             await Purchase.create(
                 id=purchase_id,
                 account_id=place.account_id,
@@ -129,7 +134,7 @@ async def request_purchase(
                 total_minor=offer.total.amount_minor,
                 currency=offer.total.currency,
                 valid_for_days=offer.package.valid_for_days,
-                status=PurchaseStatus.AWAITING_PAYMENT,
+                status=PurchaseStatus.PENDING_APPROVAL if policy else PurchaseStatus.AWAITING_PAYMENT,
                 requested_by_kind=actor.kind,
                 requested_by_id=actor.id,
                 justification=justification,
@@ -138,6 +143,8 @@ async def request_purchase(
                 created_at=now,
                 using_db=connection,
             )
+            if policy:
+                await ask(connection, purchase_id=purchase_id, policy=policy, now=now)
             return purchase_id, False
 
     purchase_id, replayed = await trying_again(work)
@@ -180,7 +187,7 @@ async def open_checkout(checkouts: Checkouts, purchase_id: str) -> None:
         checkout = await checkouts.gateway.open_checkout(_checkout_request(checkouts, purchase))
     except GatewayRefused as error:
         _log.error("checkout_refused", purchase=purchase_id, reason=str(error))
-        await _move(checkouts, purchase_id, PurchaseStatus.FAILED, failure_reason=str(error)[:500])
+        await _fail(checkouts, purchase_id, str(error)[:500])
         return
     kept = await Purchase.filter(id=purchase_id, status=PurchaseStatus.AWAITING_PAYMENT).update(
         checkout_id=checkout.id, checkout_url=checkout.url
@@ -189,7 +196,7 @@ async def open_checkout(checkouts: Checkouts, purchase_id: str) -> None:
         # Canceled while the provider was asked: nobody shall pay what is no longer wanted.
         await checkouts.gateway.expire_checkout(checkout.id)
         return
-    await checkouts.publisher.publish(channel(purchase_id), purchase_id)
+    await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
 
 
 def _checkout_request(checkouts: Checkouts, purchase: PurchaseView) -> CheckoutRequest:
@@ -228,9 +235,25 @@ async def cancel_purchase(checkouts: Checkouts, purchase_id: str) -> PurchaseVie
         if checkout.status is CheckoutStatus.COMPLETE:
             await fulfil(checkouts, checkout)
             raise _wrong_state(await queries.purchase(purchase_id))
-    if not await _move(checkouts, purchase_id, PurchaseStatus.CANCELED):
-        raise _wrong_state(await queries.purchase(purchase_id))
-    return await queries.purchase(purchase_id)
+    await _cancel(purchase_id, closed=purchase.checkout_id is not None)
+    canceled = await queries.purchase(purchase_id)
+    await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
+    return canceled
+
+
+async def _cancel(purchase_id: str, *, closed: bool) -> None:
+    """CANCELED, and an open question about it taken back, in one commit. Where we have `closed` its checkout, the
+    provider's word that it has expired may have been faster than we."""
+    allowed = MOVES[PurchaseStatus.CANCELED] + ((PurchaseStatus.EXPIRED,) if closed else ())
+    async with in_transaction() as connection:
+        moved = (
+            await Purchase.filter(id=purchase_id, status__in=allowed)
+            .using_db(connection)
+            .update(status=PurchaseStatus.CANCELED)
+        )
+        if not moved:
+            raise _wrong_state(await queries.purchase(purchase_id))
+        await withdraw(connection, purchase_id=purchase_id)
 
 
 def _wrong_state(purchase: PurchaseView) -> Refusal:
@@ -241,14 +264,11 @@ def _wrong_state(purchase: PurchaseView) -> Refusal:
     )
 
 
-async def _move(
-    checkouts: Checkouts, purchase_id: str, to: PurchaseStatus, *, failure_reason: str | None = None
-) -> bool:
-    """One conditional UPDATE; whether it was the one that moved."""
-    moved = await Purchase.filter(id=purchase_id, status__in=MOVES[to]).update(status=to, failure_reason=failure_reason)
-    if moved:
-        await checkouts.publisher.publish(channel(purchase_id), purchase_id)
-    return bool(moved)
+async def _fail(checkouts: Checkouts, purchase_id: str, reason: str) -> None:
+    """One conditional UPDATE; a purchase that has moved on is left alone."""
+    may_fail = Purchase.filter(id=purchase_id, status__in=MOVES[PurchaseStatus.FAILED])
+    if await may_fail.update(status=PurchaseStatus.FAILED, failure_reason=reason):
+        await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
 
 
 async def handle_event(checkouts: Checkouts, event: PaymentEvent, payload: dict[str, object]) -> str:
@@ -283,7 +303,7 @@ async def fulfil(checkouts: Checkouts, checkout: Checkout) -> str:
 
 async def _told(checkouts: Checkouts, purchase_id: str | None, posted: list[Outcome]) -> None:
     if purchase_id is not None:
-        await checkouts.publisher.publish(channel(purchase_id), purchase_id)
+        await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
     await tell(checkouts.publisher, changes_of(posted))
 
 

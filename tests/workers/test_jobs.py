@@ -9,6 +9,7 @@ from tortoise.connection import get_connection
 from app.worker import worker
 from credits.actors import SYSTEM
 from credits.purchases import service as purchases
+from credits.purchases.channel import purchase_channel
 from credits.purchases.models import Purchase, PurchaseStatus
 from tests.support.service import Service, settings_for
 from tests.test_purchases import provider_at, wanted
@@ -29,7 +30,7 @@ async def waiting_purchase(service: Service) -> str:
 async def test_a_purchase_without_an_address_gets_it_from_the_worker_in_the_process(service: Service) -> None:
     purchase_id = await waiting_purchase(service)
 
-    with service.shared.hub.subscribe(purchases.channel(purchase_id)) as subscription:
+    with service.shared.hub.subscribe(purchase_channel(purchase_id)) as subscription:
         heard = await subscription.hear(at_most_s=15)
 
     assert heard.payloads == (purchase_id,)

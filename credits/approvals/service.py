@@ -1,0 +1,224 @@
+"""Deciding: by the API or by a pressed button, one path, one conditional UPDATE; and the policies that ask for it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.exceptions import IntegrityError
+from tortoise.transactions import in_transaction
+
+from credits import outbox
+from credits.accounts.models import Membership, User
+from credits.approvals import queries
+from credits.approvals.models import (
+    Approval,
+    ApprovalDecision,
+    ApprovalPolicy,
+    ApprovalStatus,
+    DecisionVia,
+    Verdict,
+)
+from credits.approvals.queries import ApprovalView
+from credits.approvals.requests import DECIDED_JOB, channel, message
+from credits.approvals.rules import PolicyView, Request, check_policy, may_decide
+from credits.errors import NotFound, Refusal, RefusalCode
+from credits.faults import trying_again
+from credits.gateways import Publisher
+from credits.ids import Kind, make_id
+from credits.outbox import Message, Queue
+from credits.purchases.channel import purchase_channel
+from credits.purchases.models import Purchase, PurchaseStatus
+from credits.text import clean
+
+CHECKOUT_JOB = "purchase.checkout"
+_PAST = {
+    ApprovalStatus.APPROVED: "approved",
+    ApprovalStatus.REJECTED: "rejected",
+    ApprovalStatus.CANCELED: "canceled",
+    ApprovalStatus.EXPIRED: "expired",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a person says to a request. `version` is the request's as they saw it, where they saw it on a button."""
+
+    user_id: str
+    verdict: Verdict
+    comment: str | None
+    via: DecisionVia
+    version: int | None = None
+
+
+async def decide(publisher: Publisher, approval_id: str, decision: Decision) -> ApprovalView:
+    """Record a decision; the one that settles it moves the purchase on, or ends it, in the same commit.
+
+    Refused: SELF_APPROVAL, NOT_AN_APPROVER, APPROVAL_EXPIRED, ALREADY_DECIDED (with who did and when), and a
+    rejection without a reason.
+    """
+    comment = clean(decision.comment, field="reason" if decision.verdict is Verdict.REJECT else "comment", lines=True)
+    if decision.verdict is Verdict.REJECT and not (comment or "").strip():
+        raise Refusal(RefusalCode.INVALID, "Say why; whoever asked for the purchase reads it.", field="reason")
+
+    async def work() -> Approval:
+        async with in_transaction() as connection:
+            return await _decide(connection, approval_id, decision, comment)
+
+    row = await trying_again(work)
+    await _told(publisher, row)
+    return (await queries.approvals_by_id([approval_id]))[approval_id]
+
+
+async def _decide(connection: BaseDBAsyncClient, approval_id: str, decision: Decision, comment: str | None) -> Approval:
+    row = await Approval.filter(id=approval_id).using_db(connection).select_for_update().first()
+    if row is None:
+        raise NotFound
+    account_id, purchase_id = row.__dict__["account_id"], row.__dict__["purchase_id"]
+    purchase = await Purchase.get(id=purchase_id, using_db=connection)
+    (clock,) = await connection.execute_query_dict("SELECT credits_now() AS now")
+    now: datetime = clock["now"]
+    request = Request(
+        status=row.status,
+        approver_ids=row.approver_ids,
+        requested_by=purchase.requested_by_id,
+        expires_at=row.expires_at,
+    )
+    is_member = await Membership.exists(account_id=account_id, user_id=decision.user_id, using_db=connection)
+    may_decide(request, user_id=decision.user_id, is_member=is_member, now=now)
+    if row.status is not ApprovalStatus.PENDING:
+        raise Refusal(RefusalCode.ALREADY_DECIDED, await _already(row))
+    if decision.version is not None and decision.version != row.version:
+        raise Refusal(RefusalCode.WRONG_STATE, "This request has changed since this card was posted. Look again.")
+    try:
+        await ApprovalDecision.create(
+            account_id=account_id,
+            approval_id=approval_id,
+            approver_id=decision.user_id,
+            verdict=decision.verdict,
+            comment=comment,
+            via=decision.via,
+            decided_at=now,
+            using_db=connection,
+        )
+    except IntegrityError as error:
+        raise Refusal(RefusalCode.ALREADY_DECIDED, "You have approved this already; others still have to.") from error
+    await _settle(connection, row, decision.verdict, comment, now)
+    return row
+
+
+async def _settle(
+    connection: BaseDBAsyncClient, row: Approval, verdict: Verdict, comment: str | None, now: datetime
+) -> None:
+    """The first rejection rejects; as many approvals as are required approve."""
+    account_id, purchase_id = row.__dict__["account_id"], row.__dict__["purchase_id"]
+    approvals = await ApprovalDecision.filter(approval_id=row.id, verdict=Verdict.APPROVE).using_db(connection).count()
+    messages = [message(DECIDED_JOB, account_id, row.id)]
+    if verdict is Verdict.REJECT:
+        row.status = ApprovalStatus.REJECTED
+        await _move(connection, purchase_id, PurchaseStatus.REJECTED, comment)
+    elif approvals >= row.required_approvals:
+        row.status = ApprovalStatus.APPROVED
+        await _move(connection, purchase_id, PurchaseStatus.AWAITING_PAYMENT, None)
+        payload = {"purchase_id": purchase_id}
+        messages.append(Message(account_id=account_id, queue=Queue.APPROVALS, job=CHECKOUT_JOB, payload=payload))
+    row.decided_at = None if row.status is ApprovalStatus.PENDING else now
+    if row.status is not ApprovalStatus.PENDING:
+        row.version += 1
+    await row.save(using_db=connection)
+    await outbox.add(connection, messages)
+
+
+async def _move(connection: BaseDBAsyncClient, purchase_id: str, to: PurchaseStatus, reason: str | None) -> None:
+    moved = (
+        await Purchase.filter(id=purchase_id, status=PurchaseStatus.PENDING_APPROVAL)
+        .using_db(connection)
+        .update(status=to, failure_reason=reason)
+    )
+    if not moved:
+        raise Refusal(RefusalCode.WRONG_STATE, "This purchase no longer waits for approval.")
+
+
+async def _already(row: Approval) -> str:
+    last = await ApprovalDecision.filter(approval_id=row.id).order_by("-id").first()
+    when = f"{row.decided_at:%Y-%m-%d %H:%M} UTC"
+    if last is None:
+        return f"This was {_PAST[row.status]} at {when}."
+    approver = await User.get(id=last.approver_id)
+    return f"This was {_PAST[row.status]} by {approver.name} at {when}."
+
+
+async def _told(publisher: Publisher, row: Approval) -> None:
+    columns = row.__dict__
+    await publisher.publish(channel(columns["account_id"]), row.id)
+    await publisher.publish(purchase_channel(columns["purchase_id"]), columns["purchase_id"])
+
+
+_EXPIRE = """
+WITH late AS (
+    SELECT id FROM approvals WHERE status = 'PENDING' AND expires_at <= credits_now()
+    ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED
+), ended AS (
+    UPDATE approvals SET status = 'EXPIRED', decided_at = credits_now(), version = version + 1
+    WHERE id IN (SELECT id FROM late) RETURNING id, account_id, purchase_id
+), purchase AS (
+    UPDATE purchases SET status = 'EXPIRED', failure_reason = 'Nobody decided in time.'
+    WHERE id IN (SELECT purchase_id FROM ended) AND status = 'PENDING_APPROVAL'
+)
+SELECT id, account_id, purchase_id FROM ended
+"""
+
+
+async def expire_due(publisher: Publisher) -> int:
+    """End the requests whose time is up, and their purchases; returns how many. Safe to be done twice at once."""
+    async with in_transaction() as connection:
+        ended = await connection.execute_query_dict(_EXPIRE)
+        await outbox.add(connection, [message(DECIDED_JOB, row["account_id"], row["id"]) for row in ended])
+    for row in ended:
+        await publisher.publish(channel(row["account_id"]), row["id"])
+        await publisher.publish(purchase_channel(row["purchase_id"]), row["purchase_id"])
+    return len(ended)
+
+
+async def set_policy(wanted: PolicyView, *, now: datetime) -> PolicyView:
+    """Make the policy, or change the one of the same pool and minimum. Requests that are open keep theirs. Refused: one
+    that could never be met, and people who are not members of the account."""
+    check_policy(wanted)
+    for ids, field in ((wanted.approver_ids, "approverIds"), (wanted.escalate_to_ids, "escalateToIds")):
+        members = await Membership.filter(account_id=wanted.account_id, user_id__in=list(ids)).count()
+        if members != len(set(ids)) or len(set(ids)) != len(ids):
+            raise Refusal(RefusalCode.INVALID, "Name members of the account, each once.", field=field)
+    async with in_transaction() as connection:
+        defaults = {
+            "approver_ids": list(wanted.approver_ids),
+            "required_approvals": wanted.required_approvals,
+            "expires_after_hours": wanted.expires_after_hours,
+            "remind_after_hours": wanted.remind_after_hours,
+            "escalate_after_hours": wanted.escalate_after_hours,
+            "escalate_to_ids": list(wanted.escalate_to_ids),
+            "slack_channel": clean(wanted.slack_channel, field="slackChannel", limit=80),
+        }
+        row = await ApprovalPolicy.get_or_none(
+            account_id=wanted.account_id,
+            pool_id=wanted.pool_id,
+            minimum_credits=wanted.minimum_credits,
+            using_db=connection,
+        )
+        if row is None:
+            row = ApprovalPolicy(
+                id=make_id(Kind.APPROVAL_POLICY),
+                account_id=wanted.account_id,
+                pool_id=wanted.pool_id,
+                minimum_credits=wanted.minimum_credits,
+                created_at=now,
+                **defaults,
+            )
+        else:
+            row.update_from_dict(defaults)
+        await row.save(using_db=connection)
+    return queries.policy_view(row)
+
+
+async def delete_policy(policy_id: str) -> None:
+    """Ask for no consent by it any more; requests that are open go on."""
+    if not await ApprovalPolicy.filter(id=policy_id).delete():
+        raise NotFound
