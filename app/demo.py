@@ -15,6 +15,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.transactions import in_transaction
 
 from app.auth import token_rules
+from app.sandbox.slack_people import SLACK_IDS, TEAM_ID
 from app.settings import Settings
 from credits.access import tokens
 from credits.access.models import ApiKey
@@ -29,11 +30,15 @@ from credits.accounts.models import (
     Membership,
     Pool,
     PoolAdministrator,
+    SlackLink,
     User,
 )
 from credits.accounts.queries import account_places, department_places, pool_places
 from credits.accounts.rules import Place, Scope
 from credits.actors import SYSTEM
+from credits.approvals.queries import policies_of
+from credits.approvals.rules import PolicyView
+from credits.approvals.service import set_policy
 from credits.catalogue.service import load
 from credits.gateways import Publisher
 from credits.ledger.queries import now
@@ -52,10 +57,13 @@ PEOPLE = {
     "pool_admin": "Paula Poole",
     "department_member": "Dario Dept",
     "approver": "Abel Approver",
+    "deputy": "Dana Deputy",
     "operator": "Otto Operator",
     "other_owner": "Una Other",
 }
-_MEMBERS = ("auditor", "member", "pool_admin", "department_member", "approver")
+_MEMBERS = ("auditor", "member", "pool_admin", "department_member", "approver", "deputy")
+_CHANNEL = "#credits"
+_APPROVAL_FROM = 500
 _OPENING = {"account": 1_000, "pool": 400, "department": 120, "sibling_department": 60, "other": 200}
 
 
@@ -101,6 +109,10 @@ async def seed(settings: Settings, publisher: Publisher) -> Demo:
             user_id=users["department_member"].id,
         )
         await _api_key(connection, settings, demo.id, at)
+        await Account.filter(id=demo.id, slack_channel=None).using_db(connection).update(slack_channel=_CHANNEL)
+        if settings.sandboxed:
+            await _slack_links(connection, users)
+    await _policy(demo.id, users, at)
     places = {
         "account": (await account_places([demo.id]))[demo.id],
         "pool": (await pool_places([pool.id]))[pool.id],
@@ -161,6 +173,33 @@ async def _api_key(connection: BaseDBAsyncClient, settings: Settings, account_id
         await add_api_key(
             connection, account_id=account_id, name="Demo key", secret=secret, scopes=frozenset(Scope), at=at
         )
+
+
+async def _slack_links(connection: BaseDBAsyncClient, users: Mapping[str, User]) -> None:
+    for name, slack_user_id in SLACK_IDS.items():
+        await SlackLink.get_or_create(
+            {"user_id": users[name].id}, using_db=connection, team_id=TEAM_ID, slack_user_id=slack_user_id
+        )
+
+
+async def _policy(account_id: str, users: Mapping[str, User], at: datetime) -> None:
+    """From 500 credits on one of two people consents; what somebody has changed since is left."""
+    if await policies_of(account_id):
+        return
+    wanted = PolicyView(
+        id="",
+        account_id=account_id,
+        pool_id=None,
+        minimum_credits=_APPROVAL_FROM,
+        approver_ids=(users["approver"].id, users["deputy"].id),
+        required_approvals=1,
+        expires_after_hours=72,
+        remind_after_hours=None,
+        escalate_after_hours=None,
+        escalate_to_ids=(),
+        slack_channel=None,
+    )
+    await set_policy(wanted, now=at)
 
 
 async def _grant_opening(publisher: Publisher, places: Mapping[str, Place]) -> None:

@@ -138,6 +138,10 @@ class Settings(BaseSettings):
             raise ValueError("SANDBOX is on with a live Stripe key. Unset SANDBOX, or use a test key.")
         if self.jwt_secret.get_secret_value() and len(self.jwt_secret.get_secret_value()) < 32:
             raise ValueError("JWT_SECRET is shorter than 32 characters. Make one: openssl rand -hex 32")
+        if self.slack_bot_token.get_secret_value() and not self.slack_team_id:
+            raise ValueError(
+                "SLACK_TEAM_ID is not set: whose people may press buttons? Slack shows it in its addresses."
+            )
         for key in self.service_keys:
             name, _, secret = key.get_secret_value().partition(":")
             if not name or len(secret) < 32:

@@ -14,16 +14,22 @@ from tortoise.connection import get_connection
 
 from app.auth import access_of
 from app.database import database, require_tables
+from app.gateways.silent import SilentChat
+from app.gateways.slack import SlackGateway
 from app.gateways.stripe import StripeGateway
 from app.pubsub import Hub, hub
 from app.routes.explorer import asset, explorer
 from app.routes.graphql import GraphQLOverHTTP
 from app.routes.health import Readiness, livez
+from app.routes.slack import SlackInteractions
 from app.routes.stripe import CheckoutReturn, StripeWebhook
 from app.routes.websocket import GraphQLOverWebSocket
 from app.sandbox.routes import sandbox_routes
+from app.sandbox.slack_people import TEAM_ID
 from app.sandbox.stripe import Sandbox
 from app.settings import Settings
+from credits.chat import People
+from credits.gateways import ChatGateway
 from credits.ledger.writer import Writer
 from credits.purchases.service import Checkouts
 from schema.build import build_schema
@@ -33,10 +39,13 @@ from schema.documents import Documents
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What web and worker share: the checkouts and the hub, over an open database."""
+    """What web and worker share, over an open database: the checkouts, the hub, the chat and who is who in it."""
 
+    database_url: str
     checkouts: Checkouts
     hub: Hub
+    chat: ChatGateway
+    people: People
 
 
 @asynccontextmanager
@@ -55,7 +64,10 @@ async def parts(settings: Settings, database_url: str) -> AsyncIterator[Parts]:
         )
         stack.push_async_callback(gateway.close)
         yield Parts(
+            database_url=database_url,
             hub=shared,
+            chat=await stack.enter_async_context(_chat(settings)),
+            people=People(settings.slack_team_id or TEAM_ID),
             checkouts=Checkouts(
                 gateway=gateway,
                 publisher=shared,
@@ -65,6 +77,24 @@ async def parts(settings: Settings, database_url: str) -> AsyncIterator[Parts]:
                 live=settings.live,
             ),
         )
+
+
+@asynccontextmanager
+async def _chat(settings: Settings) -> AsyncIterator[ChatGateway]:
+    """Slack, or the sandbox's, until the block ends; without either, one that reaches nobody."""
+    if not settings.slack:
+        yield SilentChat()
+        return
+    real = settings.slack_bot_token.get_secret_value()
+    gateway = SlackGateway(
+        token=real or "xoxb-sandbox",
+        signing_secrets=(settings.slack_signing_secret.get_secret_value(),),
+        base_url=None if real else f"{settings.local_url}/sandbox/slack/api/",
+    )
+    try:
+        yield gateway
+    finally:
+        await gateway.close()
 
 
 class ClockMoved(Exception):
@@ -85,7 +115,7 @@ async def web(settings: Settings, shared: Parts) -> AsyncIterator[Starlette]:
     async with AsyncExitStack() as stack:
         writer = Writer(shared.hub, one_account_per_commit=settings.writer_accounts == "one")
         stack.push_async_callback(writer.close)
-        routes = _routes(settings, Services(writer=writer, checkouts=shared.checkouts, feeds=shared.hub))
+        routes = _routes(settings, Services(writer=writer, checkouts=shared.checkouts, feeds=shared.hub), shared.chat)
         if settings.sandboxed:
             sandbox = Sandbox(
                 url=settings.url,
@@ -111,7 +141,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
     ]
 
 
-def _routes(settings: Settings, services: Services) -> list[BaseRoute]:
+def _routes(settings: Settings, services: Services, chat: ChatGateway) -> list[BaseRoute]:
     schema = build_schema()
     documents = Documents(schema)
     access = access_of(settings)
@@ -133,6 +163,7 @@ def _routes(settings: Settings, services: Services) -> list[BaseRoute]:
         Route("/graphql", over_http.answer, methods=["GET", "POST", "PUT", "DELETE", "PATCH"]),
         WebSocketRoute("/graphql", over_websocket),
         Route("/webhooks/stripe", StripeWebhook(services.checkouts).receive, methods=["POST"]),
+        Route("/slack/interactions", SlackInteractions(chat).receive, methods=["POST"]),
         Route("/checkout/return", CheckoutReturn(services.checkouts).show),
         Route("/livez", livez),
         Route("/readyz", Readiness(settings.mode).show),

@@ -2,31 +2,59 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
+import asyncpg
 from dramatiq import Worker
 
+from app.database import credentials
 from app.settings import Settings
 from app.web import Parts
-from workers import purchases
+from credits.approvals.service import expire_due
+from workers import alerts, approvals, delivery, purchases, schedule
 from workers.broker import make_broker
-from workers.schedule import Schedule
+from workers.delivery import Relay
+from workers.schedule import Job, Schedule
 
-_THREADS = 4
+_THREADS = 8
+_EXPIRE_APPROVALS_EVERY_S = 10.0
 
 
 @asynccontextmanager
-async def worker(settings: Settings, shared: Parts) -> AsyncIterator[purchases.PurchaseJobs]:
-    """Work on the jobs until the block ends; the jobs can be sent through what it gives."""
+async def worker(settings: Settings, shared: Parts) -> AsyncIterator[None]:
+    """Work on the outbox and the schedule until the block ends."""
     broker = make_broker(settings.redis_url, asyncio.get_running_loop())
-    jobs = purchases.declare(broker, shared.checkouts)
+    actors = delivery.declare(broker, _handlers(shared))
+    timed = schedule.declare(broker, _jobs(shared))
     # Dramatiq's own command line says this; without it middleware that waits for the process never wakes.
     broker.emit_after("process_boot")
     running = Worker(broker, worker_threads=_THREADS, worker_timeout=100)
-    running.start()
-    try:
-        async with Schedule({jobs.finish_checkouts.send: purchases.FINISH_CHECKOUTS_EVERY_S}):
-            yield jobs
-    finally:
-        await asyncio.to_thread(running.stop, timeout=2_000)
-        await asyncio.to_thread(broker.close)
+    async with AsyncExitStack() as stack:
+        running.start()
+        stack.push_async_callback(asyncio.to_thread, broker.close)
+        stack.push_async_callback(asyncio.to_thread, running.stop, timeout=2_000)
+        await stack.enter_async_context(Relay(actors))
+        await stack.enter_async_context(Schedule(lambda: _connect(shared.database_url), timed))
+        yield
+
+
+def _handlers(shared: Parts) -> dict[str, delivery.Handler]:
+    return {
+        **purchases.handlers(shared.checkouts),
+        **alerts.handlers(shared.chat, shared.people),
+        **approvals.handlers(shared.chat, shared.people, shared.hub),
+    }
+
+
+def _jobs(shared: Parts) -> list[Job]:
+    async def expire_approvals() -> None:
+        await expire_due(shared.hub)
+
+    return [
+        purchases.scheduled(shared.checkouts),
+        Job("expire_approvals", every_s=_EXPIRE_APPROVALS_EVERY_S, work=expire_approvals),
+    ]
+
+
+async def _connect(database_url: str) -> asyncpg.Connection:
+    return await asyncpg.connect(**credentials(database_url), timeout=5)

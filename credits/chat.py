@@ -4,11 +4,14 @@ Before a card is posted its row is there; after it, the row knows where. Of a pr
 attempt knows that it may have posted, and looks first.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from tortoise import fields
 from tortoise.connection import get_connection
 from tortoise.models import Model
 
-from credits.accounts.models import ID_LENGTH
+from credits.accounts.models import ID_LENGTH, Account, SlackLink
 from credits.errors import Unavailable
 from credits.gateways import Card, ChatGateway, MessageRef
 from credits.ids import Kind, make_id
@@ -61,3 +64,32 @@ async def edit(chat: ChatGateway, *, subject: str, card: Card) -> None:
     """Show another card wherever one about the subject was posted."""
     for row in await ChatMessage.filter(subject=subject, ts__not_isnull=True).order_by("id"):
         await chat.update(MessageRef(row.channel or "", row.ts or ""), card)
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Who is who in the one workspace that this deployment talks to (`team_id`), by links that were made before; never
+    by name or address."""
+
+    team_id: str
+
+    async def of_users(self, user_ids: Iterable[str]) -> list[str]:
+        """The chat's ids of those people who are linked; one each."""
+        rows = await get_connection("default").execute_query_dict(
+            "SELECT DISTINCT ON (user_id) slack_user_id FROM slack_links WHERE team_id = $1 AND user_id = ANY($2)"
+            " ORDER BY user_id, id",
+            [self.team_id, list(user_ids)],
+        )
+        return [row["slack_user_id"] for row in rows]
+
+    async def user_of(self, team_id: str, chat_user_id: str) -> str | None:
+        """The person behind a user of the workspace; None for strangers, and for users of another workspace."""
+        if team_id != self.team_id:
+            return None
+        link = await SlackLink.get_or_none(team_id=team_id, slack_user_id=chat_user_id)
+        return None if link is None else str(link.__dict__["user_id"])
+
+    async def channel_of_account(self, account_id: str) -> list[str]:
+        """The account's channel, if it has one."""
+        account = await Account.get_or_none(id=account_id)
+        return [account.slack_channel] if account and account.slack_channel else []

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 
+import schema.approvals
 import schema.ledger
 import schema.purchases
 from credits.accounts import models, queries, service
 from credits.accounts.models import AccountKind
 from credits.accounts.rules import Action, Place, Standing, may, visible
+from credits.approvals.models import ApprovalStatus
+from credits.approvals.queries import policies_of, waiting_for
 from credits.errors import Forbidden, NotFound
 from credits.ids import Kind
 from credits.ledger import queries as ledger_queries
@@ -24,14 +27,19 @@ from schema.permissions import place_for, require
 from schema.scalars import Long
 
 if TYPE_CHECKING:
+    from schema.approvals import Approval, ApprovalPolicy
     from schema.ledger import Transaction, TransactionFilter, Wallet
     from schema.purchases import Purchase
 
 strawberry.enum(AccountKind)
+# Names a list once, so that no call can change the default of another.
+_PENDING = [ApprovalStatus.PENDING]
 
 LazyWallet = Annotated["Wallet", strawberry.lazy("schema.ledger")]
 LazyTransaction = Annotated["Transaction", strawberry.lazy("schema.ledger")]
 LazyFilter = Annotated["TransactionFilter", strawberry.lazy("schema.ledger")]
+LazyApproval = Annotated["Approval", strawberry.lazy("schema.approvals")]
+LazyPolicy = Annotated["ApprovalPolicy", strawberry.lazy("schema.approvals")]
 LazyPurchase = Annotated["Purchase", strawberry.lazy("schema.purchases")]
 
 
@@ -126,6 +134,29 @@ class Account(Node):
             wallet_ids=wallet_ids,
         )
 
+    @strawberry.field
+    async def approvals(
+        self,
+        info: Info,
+        first: First = 25,
+        after: After = None,
+        status: list[ApprovalStatus] | None = _PENDING,
+    ) -> Connection[LazyApproval]:
+        standing = info.context.standing
+        require(standing, Action.SEE_APPROVALS, self.place)
+        return await schema.approvals.account_approvals(
+            self.id,
+            first=first,
+            after=after,
+            statuses=status,
+            only_for=None if may(standing, Action.SEE_ALL_APPROVALS, self.place) else standing.user_id,
+        )
+
+    @strawberry.field(description="Which purchases need whose consent.")
+    async def approval_policies(self, info: Info) -> list[LazyPolicy]:
+        require(info.context.standing, Action.SEE_POLICIES, self.place)
+        return [schema.approvals.ApprovalPolicy.of(view) for view in await policies_of(self.id)]
+
 
 async def _wallets_in_scope(standing: Standing) -> list[str]:
     if standing.key:
@@ -216,6 +247,12 @@ class Viewer:
         if self.standing.key and not may(self.standing, Action.SEE, await _key_place(info.context, self.standing)):
             return []
         return [await account(info.context, account_id) for account_id in self.standing.account_ids]
+
+    @strawberry.field(description="Approvals that wait for the caller's decision, oldest first.")
+    async def approvals_waiting(self) -> list[LazyApproval]:
+        if self.standing.user_id is None:
+            return []
+        return [schema.approvals.Approval.of(view) for view in await waiting_for(self.standing.user_id)]
 
     @strawberry.field(description="The pools that the caller administers.")
     async def pools(self, info: Info) -> list[Pool]:

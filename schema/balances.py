@@ -1,4 +1,4 @@
-"""Balances: what a wallet holds, and telling it live."""
+"""Balances: what a wallet holds, when people are told that it is low, and telling it live."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -11,9 +11,10 @@ import strawberry
 from credits import feeds
 from credits.accounts.queries import wallets_of
 from credits.accounts.rules import Action, Place, visible
+from credits.alerts.rules import AlertPhase
 from credits.errors import NotFound
 from credits.ids import Kind
-from credits.ledger import feed, queries, wallet
+from credits.ledger import feed, models, queries, wallet
 from schema.context import Context, Info
 from schema.permissions import place_for, require
 from schema.scalars import Long
@@ -59,6 +60,32 @@ class Balance:
             version=Long(view.version),
             as_of=view.as_of,
         )
+
+
+@strawberry.type(
+    description="Low-balance alert. Fires once when `available` falls below `threshold`, and again only after it has "
+    "recovered."
+)
+class BalanceAlert:
+    threshold: int
+    enabled: bool
+    slack_channel: str | None
+    snoozed_until: datetime | None
+    fired_at: datetime | None
+
+
+async def alert_of(wallet_id: str) -> BalanceAlert:
+    """The alert of a wallet that the caller may see."""
+    row = await models.Wallet.get_or_none(id=wallet_id)
+    if row is None:
+        raise NotFound
+    return BalanceAlert(
+        threshold=row.alert_threshold,
+        enabled=row.alert_enabled,
+        slack_channel=row.alert_channel,
+        snoozed_until=row.alert_snoozed_until,
+        fired_at=row.alert_fired_at if row.alert_phase is AlertPhase.FIRED else None,
+    )
 
 
 @strawberry.enum(description="What changed a balance.")

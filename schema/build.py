@@ -5,6 +5,8 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
 from schema.accounts import AccountMutation, AccountQuery
+from schema.alerts import AlertMutation
+from schema.approvals import ApprovalMutation, ApprovalQuery, ApprovalSubscription
 from schema.balances import BalanceSubscription
 from schema.catalogue import CatalogueQuery
 from schema.ledger import LedgerQuery, Lot
@@ -13,9 +15,9 @@ from schema.purchases import PurchaseMutation, PurchaseQuery, PurchaseSubscripti
 from schema.scalars import SCALARS
 from schema.spending import SpendingMutation
 
-_QUERIES = (NodeQuery, AccountQuery, LedgerQuery, PurchaseQuery, CatalogueQuery)
-_MUTATIONS = (PurchaseMutation, SpendingMutation, AccountMutation)
-_SUBSCRIPTIONS = (BalanceSubscription, PurchaseSubscription)
+_QUERIES = (NodeQuery, AccountQuery, LedgerQuery, PurchaseQuery, ApprovalQuery, CatalogueQuery)
+_MUTATIONS = (PurchaseMutation, ApprovalMutation, SpendingMutation, AlertMutation, AccountMutation)
+_SUBSCRIPTIONS = (BalanceSubscription, PurchaseSubscription, ApprovalSubscription)
 
 
 def build_schema() -> strawberry.Schema:

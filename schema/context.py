@@ -46,6 +46,10 @@ class Context:
             self.caller = replace(self.caller, standing=await refreshed(self.caller.standing))
         self.loaders = Loaders()
 
+    def forget(self) -> None:
+        """What was read so far may have changed: read anew from here on."""
+        self.loaders = Loaders()
+
 
 Info = StrawberryInfo[Context, None]
 

@@ -14,7 +14,7 @@ from credits.ids import Kind
 from credits.ledger import lots, queries, wallet
 from credits.ledger.models import LotSource, TransactionKind
 from credits.money import Money
-from schema.balances import Balance
+from schema.balances import Balance, BalanceAlert, alert_of
 from schema.catalogue import StagingType, UnitPrice
 from schema.context import Context, Info
 from schema.node import Node
@@ -137,6 +137,11 @@ class Wallet(Node):
         return await connection(
             list_name=f"lots:{self.id}", first=first, after=after, key=lambda lot: (lot.id,), read=read, node=Lot.of
         )
+
+    @strawberry.field(description="When people are told that the balance is low.")
+    async def alert(self, info: Info) -> BalanceAlert:
+        require(info.context.standing, Action.SEE_ALERT, self.place)
+        return await alert_of(self.id)
 
     @strawberry.field(description="Its history, newest first.")
     async def transactions(

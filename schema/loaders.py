@@ -13,6 +13,7 @@ from credits.access import queries as access
 from credits.accounts import queries as accounts
 from credits.accounts.models import Account, Department, Pool, User
 from credits.accounts.rules import Place
+from credits.approvals.queries import ApprovalView, approvals_by_id, latest_by_purchase
 from credits.catalogue.rules import PackageView
 from credits.catalogue.service import StagingTypeView, packages_by_code, staging_types_by_code
 from credits.ids import Kind, kind_of
@@ -86,5 +87,9 @@ class Loaders:
     lines: DataLoader[str, Line | None] = field(default_factory=lambda: _loader(ledger.lines_by_id))
     lots: DataLoader[str, LotState | None] = field(default_factory=lambda: _loader(ledger.lots_by_id))
     purchases: DataLoader[str, PurchaseView | None] = field(default_factory=lambda: _loader(purchases_by_id))
+    approvals: DataLoader[str, ApprovalView | None] = field(default_factory=lambda: _loader(approvals_by_id))
+    approvals_of_purchases: DataLoader[str, ApprovalView | None] = field(
+        default_factory=lambda: _loader(latest_by_purchase)
+    )
     packages: DataLoader[str, PackageView | None] = field(default_factory=lambda: _loader(_packages))
     staging_types: DataLoader[str, StagingTypeView | None] = field(default_factory=lambda: _loader(_staging_types))

@@ -7,6 +7,7 @@ import strawberry
 from credits.errors import BadInput
 from credits.ids import Kind, kind_of
 from schema.accounts import account, department, pool
+from schema.approvals import approval, approval_policy
 from schema.context import Context, Info
 from schema.ledger import lot, transaction, visible_wallet
 from schema.node import Node
@@ -22,6 +23,8 @@ _FIND: dict[Kind, Callable[[Context, str], Awaitable[Node]]] = {
     Kind.LOT: lot,
     Kind.TRANSACTION: transaction,
     Kind.PURCHASE: purchase,
+    Kind.APPROVAL: approval,
+    Kind.APPROVAL_POLICY: approval_policy,
 }
 
 

@@ -5,6 +5,7 @@ role gets Forbidden. The decisions themselves stand in `credits/accounts/rules.p
 """
 
 from credits.accounts.rules import Action, Place, Standing, may, visible
+from credits.approvals.queries import ApprovalView
 from credits.errors import BadInput, Forbidden, NotFound
 from credits.ids import Kind, kind_of
 from credits.purchases.queries import PurchaseView
@@ -19,6 +20,8 @@ _KINDS = {
     Kind.PURCHASE: "a purchase",
     Kind.LOT: "a lot",
     Kind.USER: "a person",
+    Kind.APPROVAL: "an approval",
+    Kind.APPROVAL_POLICY: "an approval policy",
 }
 
 
@@ -46,9 +49,12 @@ def require(standing: Standing, action: Action, place: Place) -> Place:
     return place
 
 
-async def purchase_for(context: Context, given: str, *, field: str = "id") -> tuple[PurchaseView, Place]:
+async def purchase_for(
+    context: Context, given: str, *, field: str = "id", key_for: Action = Action.SEE_PURCHASES
+) -> tuple[PurchaseView, Place]:
     """A purchase and its wallet's place, for a caller who may see it: who requested it, who may see all of the
-    account's, and who has the wallet in their scope."""
+    account's, who has the wallet in their scope, and who is asked for consent; of keys, those that may do `key_for`
+    there."""
     standing = context.standing
     check_kind(given, Kind.PURCHASE, field=field)
     found = await context.loaders.purchases.load(given)
@@ -59,9 +65,30 @@ async def purchase_for(context: Context, given: str, *, field: str = "id") -> tu
     if place is None or account is None or not visible(standing, account):
         raise NotFound
     if standing.key or standing.service:
-        return found, require(standing, Action.SEE_PURCHASES, place)
+        return found, require(standing, key_for, place)
     own = found.requested_by.id == standing.actor.id
     in_scope = place.pool_id is not None and may(standing, Action.SEE_PURCHASES, place)
     if not (own or in_scope or may(standing, Action.SEE_ALL_PURCHASES, account)):
-        raise NotFound
+        asked = await context.loaders.approvals_of_purchases.load(given)
+        if asked is None or standing.user_id not in asked.approver_ids:
+            raise NotFound
     return found, place
+
+
+async def approval_for(context: Context, given: str) -> tuple[ApprovalView, Place]:
+    """An approval and its account's place, for a caller who may see the purchase that it is about."""
+    _ = context.standing
+    check_kind(given, Kind.APPROVAL, field="id")
+    found = await context.loaders.approvals.load(given)
+    if found is None:
+        raise NotFound
+    await purchase_for(context, found.purchase_id, key_for=Action.SEE_APPROVALS)
+    return found, await account_place(context, found.account_id)
+
+
+async def account_place(context: Context, account_id: str) -> Place:
+    """Where the account of something that the caller sees stands."""
+    place = await context.loaders.places.load(account_id)
+    if place is None:
+        raise NotFound
+    return place

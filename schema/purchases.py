@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import strawberry
 
 import schema.accounts
+import schema.approvals
 import schema.ledger
 from credits.accounts.rules import Action, Place, Standing, may
 from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
@@ -25,6 +26,7 @@ from schema.permissions import place_for, purchase_for, require
 
 if TYPE_CHECKING:
     from schema.accounts import Account
+    from schema.approvals import Approval
     from schema.ledger import Transaction, Wallet
 
 strawberry.enum(PurchaseStatus)
@@ -81,6 +83,11 @@ class Purchase(Node):
     @strawberry.field
     async def requested_by(self) -> Actor:
         return Actor.of(self.view.requested_by)
+
+    @strawberry.field(description="The latest request for consent to it, if it needed one.")
+    async def approval(self, info: Info) -> Annotated["Approval", strawberry.lazy("schema.approvals")] | None:
+        view = await info.context.loaders.approvals_of_purchases.load(self.id)
+        return schema.approvals.Approval.of(view) if view else None
 
     @strawberry.field(description="The transaction that credited it.")
     async def transaction(self, info: Info) -> Annotated["Transaction", strawberry.lazy("schema.ledger")] | None:
@@ -166,7 +173,9 @@ class PurchasePayload:
 
 @strawberry.type
 class PurchaseMutation:
-    @strawberry.mutation(description="Buy a package. Answers with a checkout address.")
+    @strawberry.mutation(
+        description="Buy a package. Answers with a checkout address, or waits for approval where a policy asks for one."
+    )
     @refusals_as(PurchaseCreditsPayload)
     async def purchase_credits(
         self,
@@ -199,7 +208,7 @@ class PurchaseMutation:
         input: PurchaseInput,  # noqa: A002 the API's name for it
     ) -> PurchasePayload | None:
         context = info.context
-        view, place = await purchase_for(context, input.purchase_id, field="purchaseId")
+        view, place = await purchase_for(context, input.purchase_id, field="purchaseId", key_for=Action.PURCHASE)
         _check_may_cancel(context.standing, view, place)
         view = await service.cancel_purchase(context.services.checkouts, view.id)
         return PurchasePayload(purchase=Purchase.of(view))
@@ -244,4 +253,5 @@ class PurchaseSubscription:
                 await purchase_for(context, purchase_id, field="purchaseId")
                 before, view = view, await queries.purchase(purchase_id)
                 if view != before:
+                    context.forget()
                     yield Purchase.of(view)

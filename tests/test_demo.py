@@ -21,6 +21,7 @@ TOKENS = {
     "pool_admin",
     "department_member",
     "approver",
+    "deputy",
     "operator",
     "service",
     "api_key",

@@ -11,7 +11,7 @@ from tortoise.connection import get_connection
 
 from credits.ledger.invariants import broken
 from tests.support.processes import Running, start
-from tests.support.service import JWT_SECRET, SERVICE_KEY, WEBHOOK_SECRET, Service
+from tests.support.service import JWT_SECRET, SERVICE_KEY, SLACK_SECRET, WEBHOOK_SECRET, Service
 
 SPEND = """mutation ($wallet: ID!, $key: String!) {
   deductCredits(input: {walletId: $wallet, stagingType: "FURNITURE_REMOVAL", idempotencyKey: $key}) {
@@ -51,6 +51,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(
         "DATABASE_URL": database_url,
         "JWT_SECRET": JWT_SECRET,
         "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "SLACK_SIGNING_SECRET": SLACK_SECRET,
         "SERVICE_KEYS": f"staging:{SERVICE_KEY}",
     }
     done: dict[str, str] = {}

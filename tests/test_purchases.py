@@ -8,19 +8,16 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from tortoise.connection import get_connection
 
-from app.auth import token_rules
 from app.gateways.stripe import StripeGateway
 from app.sandbox.models import CheckoutSession
-from credits.access import tokens
-from credits.accounts.models import Account, Membership
+from credits.accounts.models import Account
 from credits.accounts.rules import Place
 from credits.actors import SYSTEM
 from credits.errors import Unavailable
@@ -48,43 +45,57 @@ CANCEL = """mutation ($id: ID!) {
 }"""
 
 
-async def buy(service: Service, wallet: str | None = None) -> dict[str, Any]:
-    answer = await service.gql(BUY, wallet=wallet or service.demo.wallets["account"], key=uuid4().hex)
-    purchase: dict[str, Any] = answer.data["purchaseCredits"]["purchase"]
-    return purchase
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """The owner of an account of their own, which no policy and no other test concerns."""
+
+    service: Service
+    token: str
+    wallet: str
+
+    async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        return (await self.service.gql(query, self.token, **variables)).data
+
+    async def buy(self) -> dict[str, Any]:
+        data = await self.ask(BUY, wallet=self.wallet, key=uuid4().hex)
+        purchase: dict[str, Any] = data["purchaseCredits"]["purchase"]
+        return purchase
+
+    async def state_of(self, purchase: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = (await self.ask(PURCHASE, id=purchase["id"]))["purchase"]
+        return found
+
+    async def available(self) -> int:
+        data = await self.ask("query ($id: ID!) { wallet(id: $id) { balance { available } } }", id=self.wallet)
+        found: int = data["wallet"]["balance"]["available"]
+        return found
 
 
-async def state_of(service: Service, purchase: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = (await service.gql(PURCHASE, id=purchase["id"])).data["purchase"]
-    return found
+@pytest.fixture
+async def buyer(service: Service) -> Buyer:
+    place = await service.account()
+    return Buyer(service, await service.owner_token(place.account_id), place.wallet_id or "")
 
 
-async def available(service: Service) -> int:
-    query = "query ($id: ID!) { wallet(id: $id) { balance { available } } }"
-    answer = await service.gql(query, id=service.demo.wallets["account"])
-    found: int = answer.data["wallet"]["balance"]["available"]
-    return found
-
-
-async def test_the_same_webhook_five_times_at_once_credits_once(service: Service) -> None:
-    before = await available(service)
-    purchase = await buy(service)
+async def test_the_same_webhook_five_times_at_once_credits_once(service: Service, buyer: Buyer) -> None:
+    before = await buyer.available()
+    purchase = await buyer.buy()
 
     paid = await service.pay(purchase["checkoutUrl"], deliveries=5)
 
     assert paid["deliveries"] == [{"status": 200}] * 5
-    after = await state_of(service, purchase)
+    after = await buyer.state_of(purchase)
     assert (after["status"], after["checkoutUrl"]) == ("PAID", None)
     assert after["transaction"] == {"kind": "PURCHASE", "change": 100}
-    assert await available(service) == before + 100
+    assert await buyer.available() == before + 100
     assert await broken() == {}
 
 
-async def test_the_same_call_again_answers_the_same_purchase_and_checkout(service: Service) -> None:
+async def test_the_same_call_again_answers_the_same_purchase_and_checkout(service: Service, buyer: Buyer) -> None:
     key = uuid4().hex
-    wallet = service.demo.wallets["account"]
+    wallet = buyer.wallet
 
-    answers = await asyncio.gather(*(service.gql(BUY, wallet=wallet, key=key) for _ in range(10)))
+    answers = await asyncio.gather(*(service.gql(BUY, buyer.token, wallet=wallet, key=key) for _ in range(10)))
 
     found = [answer.data["purchaseCredits"] for answer in answers]
     assert len({each["purchase"]["id"] for each in found}) == 1
@@ -113,28 +124,28 @@ async def test_the_same_call_again_answers_the_same_purchase_and_checkout(servic
     ],
 )
 async def test_what_cannot_be_bought_is_refused_and_leaves_nothing(
-    service: Service, changes: dict[str, Any], code: str, field: list[str]
+    service: Service, buyer: Buyer, changes: dict[str, Any], code: str, field: list[str]
 ) -> None:
     count = await Purchase.all().count()
-    wanted = {"walletId": service.demo.wallets["account"], "packageCode": "STARTER", "idempotencyKey": uuid4().hex}
+    wanted = {"walletId": buyer.wallet, "packageCode": "STARTER", "idempotencyKey": uuid4().hex}
 
-    answer = (await service.gql(BUY_MORE, input=wanted | changes)).data["purchaseCredits"]
+    answer = (await buyer.ask(BUY_MORE, input=wanted | changes))["purchaseCredits"]
 
     assert answer["purchase"] is None
     assert [(error["code"], error["field"]) for error in answer["userErrors"]] == [(code, field)]
     assert await Purchase.all().count() == count
 
 
-async def test_the_payer_is_sent_back_to_an_allowed_address(service: Service) -> None:
+async def test_the_payer_is_sent_back_to_an_allowed_address(service: Service, buyer: Buyer) -> None:
     wanted = {
-        "walletId": service.demo.wallets["account"],
+        "walletId": buyer.wallet,
         "packageCode": "PROFESSIONAL",
         "quantity": 2,
         "returnUrl": "https://shop.example/back/here?tab=credits",
         "idempotencyKey": uuid4().hex,
     }
 
-    bought = (await service.gql(BUY_MORE, input=wanted)).data["purchaseCredits"]["purchase"]
+    bought = (await buyer.ask(BUY_MORE, input=wanted))["purchaseCredits"]["purchase"]
     paid = await service.pay(bought["checkoutUrl"])
 
     assert bought["total"]["formatted"] == "$1,798.00"
@@ -148,7 +159,7 @@ async def test_open_purchases_count_when_the_room_in_a_wallet_is_checked(service
     await service.give(place, 999_999_999)
     await service.give(place, MAX_BALANCE - 2 * 999_999_999 - 150)
     wanted = {"walletId": place.wallet_id, "packageCode": "STARTER"}
-    owner = await _token_of_owner(service, place.account_id)
+    owner = await service.owner_token(place.account_id)
 
     first = (await service.gql(BUY_MORE, owner, input={**wanted, "idempotencyKey": "1"})).data["purchaseCredits"]
     second = (await service.gql(BUY_MORE, owner, input={**wanted, "idempotencyKey": "2"})).data["purchaseCredits"]
@@ -159,14 +170,9 @@ async def test_open_purchases_count_when_the_room_in_a_wallet_is_checked(service
     assert (await Purchase.get(id=first["purchase"]["id"])).status is PurchaseStatus.PAID
 
 
-async def _token_of_owner(service: Service, account_id: str) -> str:
-    membership = await Membership.get(account_id=account_id).prefetch_related("user")
-    return tokens.sign(token_rules(service.settings), email=membership.user.email, valid_for=timedelta(minutes=5))
-
-
 async def test_a_suspended_account_cannot_buy(service: Service) -> None:
     place = await service.account()
-    owner = await _token_of_owner(service, place.account_id)
+    owner = await service.owner_token(place.account_id)
     await Account.filter(id=place.account_id).update(suspended_at=await now())
 
     answer = await service.gql(BUY, owner, wallet=place.wallet_id, key="k")
@@ -175,59 +181,59 @@ async def test_a_suspended_account_cannot_buy(service: Service) -> None:
     assert await Purchase.filter(account_id=place.account_id).count() == 0
 
 
-async def test_a_declined_card_leaves_the_purchase_open(service: Service) -> None:
-    purchase = await buy(service)
+async def test_a_declined_card_leaves_the_purchase_open(service: Service, buyer: Buyer) -> None:
+    purchase = await buyer.buy()
 
     await service.pay(purchase["checkoutUrl"], "decline")
 
-    assert (await state_of(service, purchase))["status"] == "AWAITING_PAYMENT"
+    assert (await buyer.state_of(purchase))["status"] == "AWAITING_PAYMENT"
     await service.pay(purchase["checkoutUrl"])
-    assert (await state_of(service, purchase))["status"] == "PAID"
+    assert (await buyer.state_of(purchase))["status"] == "PAID"
 
 
-async def test_a_bank_debit_is_credited_when_it_has_arrived(service: Service) -> None:
-    before = await available(service)
-    purchase = await buy(service)
+async def test_a_bank_debit_is_credited_when_it_has_arrived(service: Service, buyer: Buyer) -> None:
+    before = await buyer.available()
+    purchase = await buyer.buy()
 
     await service.pay(purchase["checkoutUrl"], "pay_later")
-    under_way = await state_of(service, purchase)
-    still = await available(service)
-    canceled = (await service.gql(CANCEL, id=purchase["id"])).data["cancelPurchase"]
+    under_way = await buyer.state_of(purchase)
+    still = await buyer.available()
+    canceled = (await buyer.ask(CANCEL, id=purchase["id"]))["cancelPurchase"]
     await service.pay(purchase["checkoutUrl"], "settle")
 
     assert (under_way["status"], under_way["checkoutUrl"]) == ("PROCESSING", None)
     assert still == before
     assert [error["code"] for error in canceled["userErrors"]] == ["WRONG_STATE"]
-    assert (await state_of(service, purchase))["status"] == "PAID"
-    assert await available(service) == before + 100
+    assert (await buyer.state_of(purchase))["status"] == "PAID"
+    assert await buyer.available() == before + 100
 
 
-async def test_a_bank_debit_that_fails_ends_the_purchase(service: Service) -> None:
-    before = await available(service)
-    purchase = await buy(service)
+async def test_a_bank_debit_that_fails_ends_the_purchase(service: Service, buyer: Buyer) -> None:
+    before = await buyer.available()
+    purchase = await buyer.buy()
 
     await service.pay(purchase["checkoutUrl"], "pay_later")
     await service.pay(purchase["checkoutUrl"], "fail")
 
-    after = await state_of(service, purchase)
+    after = await buyer.state_of(purchase)
     assert after["status"] == "FAILED"
     assert after["failureReason"] == "The bank did not pay. Buy again, or pay another way."
-    assert await available(service) == before
+    assert await buyer.available() == before
 
 
-async def test_a_checkout_that_lapses_ends_the_purchase(service: Service) -> None:
-    purchase = await buy(service)
+async def test_a_checkout_that_lapses_ends_the_purchase(service: Service, buyer: Buyer) -> None:
+    purchase = await buyer.buy()
 
     await service.pay(purchase["checkoutUrl"], "expire")
 
-    assert (await state_of(service, purchase))["status"] == "EXPIRED"
+    assert (await buyer.state_of(purchase))["status"] == "EXPIRED"
 
 
-async def test_a_canceled_purchase_cannot_be_paid_any_more(service: Service) -> None:
-    purchase = await buy(service)
+async def test_a_canceled_purchase_cannot_be_paid_any_more(service: Service, buyer: Buyer) -> None:
+    purchase = await buyer.buy()
 
-    canceled = (await service.gql(CANCEL, id=purchase["id"])).data["cancelPurchase"]
-    again = (await service.gql(CANCEL, id=purchase["id"])).data["cancelPurchase"]
+    canceled = (await buyer.ask(CANCEL, id=purchase["id"]))["cancelPurchase"]
+    again = (await buyer.ask(CANCEL, id=purchase["id"]))["cancelPurchase"]
     session = purchase["checkoutUrl"].rsplit("/", 1)[1]
     payment = await service.http.post(f"/sandbox/stripe/sessions/{session}/pay")
 
@@ -236,32 +242,34 @@ async def test_a_canceled_purchase_cannot_be_paid_any_more(service: Service) -> 
     assert payment.status_code == 409
 
 
-async def test_money_that_was_faster_than_the_cancellation_is_credited(service: Service) -> None:
-    before = await available(service)
-    purchase = await buy(service)
+async def test_money_that_was_faster_than_the_cancellation_is_credited(service: Service, buyer: Buyer) -> None:
+    before = await buyer.available()
+    purchase = await buyer.buy()
     await service.pay(purchase["checkoutUrl"], deliveries=0)
 
-    canceled = (await service.gql(CANCEL, id=purchase["id"])).data["cancelPurchase"]
+    canceled = (await buyer.ask(CANCEL, id=purchase["id"]))["cancelPurchase"]
 
     assert [error["code"] for error in canceled["userErrors"]] == ["WRONG_STATE"]
-    assert (await state_of(service, purchase))["status"] == "PAID"
-    assert await available(service) == before + 100
+    assert (await buyer.state_of(purchase))["status"] == "PAID"
+    assert await buyer.available() == before + 100
 
 
-async def test_money_for_a_purchase_that_had_ended_is_credited_all_the_same(service: Service) -> None:
-    before = await available(service)
-    purchase = await buy(service)
+async def test_money_for_a_purchase_that_had_ended_is_credited_all_the_same(service: Service, buyer: Buyer) -> None:
+    before = await buyer.available()
+    purchase = await buyer.buy()
     await Purchase.filter(id=purchase["id"]).update(status=PurchaseStatus.CANCELED)
 
     await service.pay(purchase["checkoutUrl"])
 
-    assert (await state_of(service, purchase))["status"] == "PAID"
-    assert await available(service) == before + 100
+    assert (await buyer.state_of(purchase))["status"] == "PAID"
+    assert await buyer.available() == before + 100
 
 
-async def test_the_return_page_credits_when_no_webhook_came_and_once_with_all_at_once(service: Service) -> None:
-    before = await available(service)
-    purchase = await buy(service)
+async def test_the_return_page_credits_when_no_webhook_came_and_once_with_all_at_once(
+    service: Service, buyer: Buyer
+) -> None:
+    before = await buyer.available()
+    purchase = await buyer.buy()
     paid = await service.pay(purchase["checkoutUrl"], deliveries=0)
     session = purchase["checkoutUrl"].rsplit("/", 1)[1]
 
@@ -269,7 +277,7 @@ async def test_the_return_page_credits_when_no_webhook_came_and_once_with_all_at
 
     assert session in paid["redirect_url"]
     assert [(page.status_code, "100 credits are in your wallet" in page.text) for page in pages] == [(200, True)] * 5
-    assert await available(service) == before + 100
+    assert await buyer.available() == before + 100
 
 
 @pytest.mark.parametrize(
@@ -326,18 +334,18 @@ def completed(purchase_id: str, **changes: Any) -> bytes:
     ],
 )
 async def test_a_payment_that_is_not_the_purchases_credits_nothing_and_is_put_aside(
-    service: Service, changes: dict[str, Any], outcome: str
+    service: Service, buyer: Buyer, changes: dict[str, Any], outcome: str
 ) -> None:
-    before = await available(service)
-    purchase = await buy(service)
+    before = await buyer.available()
+    purchase = await buyer.buy()
     payload = completed(purchase["id"], **changes)
 
     answer = await service.http.post("/webhooks/stripe", content=payload, headers=signed(payload))
 
     assert answer.status_code == 200
     assert answer.text.startswith(outcome)
-    assert (await state_of(service, purchase))["status"] == "AWAITING_PAYMENT"
-    assert await available(service) == before
+    assert (await buyer.state_of(purchase))["status"] == "AWAITING_PAYMENT"
+    assert await buyer.available() == before
 
 
 @pytest.mark.parametrize(
@@ -422,14 +430,14 @@ async def test_a_provider_that_does_not_answer_costs_the_address_and_a_job_gets_
     assert await purchases.finish_checkouts(service.shared.checkouts, older_than_s=0) == 0
 
 
-async def test_a_provider_that_cannot_be_reached_cancels_nothing(service: Service) -> None:
-    purchase = await buy(service)
+async def test_a_provider_that_cannot_be_reached_cancels_nothing(service: Service, buyer: Buyer) -> None:
+    purchase = await buyer.buy()
 
     async with provider_at(service, "http://127.0.0.1:9") as out_of_reach:
         with pytest.raises(Unavailable):
             await purchases.cancel_purchase(out_of_reach, purchase["id"])
 
-    assert (await state_of(service, purchase))["status"] == "AWAITING_PAYMENT"
+    assert (await buyer.state_of(purchase))["status"] == "AWAITING_PAYMENT"
 
 
 async def test_a_provider_that_says_no_ends_the_purchase_with_its_reason(service: Service) -> None:

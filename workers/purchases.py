@@ -1,33 +1,30 @@
 """Jobs about purchases."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
-import dramatiq
-from dramatiq import Actor, Broker
+from credits.approvals.service import CHECKOUT_JOB
+from credits.purchases.service import Checkouts, finish_checkouts, open_checkout
+from workers.delivery import Handler
+from workers.schedule import Job
 
-from credits.purchases.service import Checkouts, finish_checkouts
-
-FINISH_CHECKOUTS_EVERY_S = 5.0
 # `purchaseCredits` itself waits four seconds for the provider; before that nothing is late.
 _LATE_AFTER_S = 6.0
-_STALE_AFTER_MS = 60_000
 
 
-@dataclass(frozen=True, slots=True)
-class PurchaseJobs:
-    """The actors, bound to a broker."""
+def handlers(checkouts: Checkouts) -> dict[str, Handler]:
+    """Who does which job."""
 
-    finish_checkouts: Actor[[], None]
+    async def checkout(payload: Mapping[str, Any]) -> None:
+        await open_checkout(checkouts, payload["purchase_id"])
+
+    return {CHECKOUT_JOB: checkout}
 
 
-def declare(broker: Broker, checkouts: Checkouts) -> PurchaseJobs:
-    """Make the actors on this broker."""
+def scheduled(checkouts: Checkouts) -> Job:
+    """Addresses for purchases that have waited too long for theirs."""
 
-    # Not retried: it comes again by the schedule.
-    @dramatiq.actor(
-        broker=broker, actor_name="finish_checkouts", queue_name="purchases", max_retries=0, max_age=_STALE_AFTER_MS
-    )
     async def finish() -> None:
         await finish_checkouts(checkouts, older_than_s=_LATE_AFTER_S)
 
-    return PurchaseJobs(finish_checkouts=finish)
+    return Job("finish_checkouts", every_s=5.0, work=finish)

@@ -1,4 +1,4 @@
-"""Rows of the sandbox's Stripe: sessions, what was answered under which key, events and their deliveries.
+"""Rows of the sandbox: Stripe's sessions, keys, events and deliveries, and Slack's messages and planned faults.
 
 They are in the database because several web processes share them, and because they outlive a restart.
 """
@@ -122,3 +122,33 @@ class Attempt(Model):
 
     class Meta:
         table = "sandbox_attempts"
+
+
+class SlackMessage(Model):
+    """A message as it was last edited. `ts` is when it was posted, which Slack takes for its id; `only_for` is the
+    person who alone sees it."""
+
+    ts = fields.CharField(20, primary_key=True)
+    channel = fields.CharField(ID_LENGTH, db_index=True)
+    text = fields.TextField()
+    blocks = fields.JSONField[list[dict[str, object]]]()
+    metadata = fields.JSONField[dict[str, object] | None](null=True)
+    edited_ts = fields.CharField(20, null=True)
+    only_for = fields.CharField(ID_LENGTH, null=True)
+
+    class Meta:
+        table = "sandbox_slack_messages"
+
+
+class SlackFault(Model):
+    """How the next `remaining` calls of a method fail: with `status`, or with no answer where that is 0; `after` they
+    have had their effect, or instead of it."""
+
+    method = fields.CharField(ID_LENGTH, primary_key=True)
+    remaining = fields.IntField()
+    status = fields.IntField()
+    retry_after_s = fields.IntField()
+    after = fields.BooleanField()
+
+    class Meta:
+        table = "sandbox_slack_faults"

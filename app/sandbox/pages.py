@@ -18,14 +18,6 @@ from app.sandbox.models import Attempt, CheckoutSession, Delivery, DeliveryState
 from credits.money import Money
 
 _STYLE = Path(__file__).with_name("pages.css").read_text(encoding="utf-8")
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-# No `form-action`: browsers hold it against the redirect to the shop that follows a payment as well.
-_HEADERS = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
-    "base-uri 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-}
 _BANNER = "<strong>Sandbox.</strong> This plays Stripe. No money moves, whatever you press."
 _AGE = attrgetter("id")
 _DELIVERIES = {1: "once", 0: "never (lost)", 2: "2 times at once", 5: "5 times at once", 20: "20 times at once"}
@@ -55,7 +47,7 @@ def pay_page(session: CheckoutSession, *, notice: str | None = None) -> HTMLResp
 </div>
 <p class="foot id">{escape(session.id)}</p>
 <p class="foot soft"><a href="/sandbox/">All sessions and webhooks</a></p></main>"""
-    return _page("Pay", body)
+    return page("Pay", body)
 
 
 def index_page(sessions: Iterable[CheckoutSession], events: Iterable[Event], clock: Reading) -> HTMLResponse:
@@ -63,32 +55,47 @@ def index_page(sessions: Iterable[CheckoutSession], events: Iterable[Event], clo
     shown = escape(clock["now"][:19].replace("T", " "))
     ahead = f"{timedelta(seconds=clock['advanced_s'])} h ahead of real time" if clock["advanced_s"] else "real time"
     body = f"""<main class="wide"><h1>Sandbox</h1>
-<p class="soft">The service's clock shows <strong>{shown} UTC</strong>, {ahead}.</p>
+<p class="soft">The service's clock shows <strong>{shown} UTC</strong>, {ahead}.
+What it tells people stands in the <a href="/sandbox/slack/">sandbox's Slack</a>.</p>
 <h2>Checkout sessions</h2>
 {_table(_SESSION_HEADS, map(_session_row, sessions), empty="No session was made yet.")}
 <h2>Webhooks</h2>
 {_table(_EVENT_HEADS, map(_event_row, events), empty="Nothing was told yet.")}
 </main>"""
-    return _page("Sandbox", body)
+    return page("Sandbox", body)
 
 
 def error_page(status: int, message: str) -> HTMLResponse:
     """A refusal, as a page."""
     body = f"""<main><div class="card"><h1>That did not work</h1><p>{escape(message)}</p>
 <p class="soft"><a href="/sandbox/">All sessions and webhooks</a></p></div></main>"""
-    return _page("Sandbox", body, status=status)
+    return page("Sandbox", body, status=status)
 
 
-def _page(title: str, body: str, *, status: int = 200) -> HTMLResponse:
+def page(
+    title: str, body: str, *, status: int = 200, style: str = _STYLE, banner: str = _BANNER, head: str = ""
+) -> HTMLResponse:
+    """A page of the sandbox; all but the title is HTML, and `style` the only style sheet that it may use."""
     html = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)} · sandbox</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>{_STYLE}</style></head>
-<body><div class="banner">{_BANNER}</div>
+<meta name="viewport" content="width=device-width, initial-scale=1">{head}
+<style>{style}</style></head>
+<body><div class="banner">{banner}</div>
 {body}
 </body></html>
 """
-    return HTMLResponse(html, status_code=status, headers=_HEADERS)
+    return HTMLResponse(html, status_code=status, headers=_headers(style))
+
+
+def _headers(style: str) -> dict[str, str]:
+    style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    # No `form-action`: browsers hold it against the redirect to the shop that follows a payment as well.
+    return {
+        "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{style_hash}'; "
+        "base-uri 'none'; frame-ancestors 'none'",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
 
 
 def _line(item: LineItem, session: CheckoutSession) -> str:

@@ -45,7 +45,7 @@ def sandbox_routes(sandbox: Sandbox) -> Mount:
             Route(f"/stripe{SESSIONS}/{{id}}", _retrieve, methods=["GET"]),
             Route(f"/stripe{SESSIONS}/{{id}}/expire", _expire, methods=["POST"]),
         ],
-        exception_handlers={ApiError: _refuse, HTTPException: _refuse_address},
+        exception_handlers={ApiError: refuse, HTTPException: refuse_address},
     )
     app.state.sandbox = sandbox
     return Mount("/sandbox", app=app)
@@ -158,7 +158,9 @@ def _plan(fields: JsonObject) -> Plan:
     return Plan(deliveries=deliveries, delay_s=float(delay_s))
 
 
-def _as_page(endpoint: Endpoint) -> Endpoint:
+def as_page(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, with its refusals as pages."""
+
     async def answered(request: Request) -> Response:
         try:
             return await endpoint(request)
@@ -168,13 +170,13 @@ def _as_page(endpoint: Endpoint) -> Endpoint:
     return answered
 
 
-@_as_page
+@as_page
 async def _pay_page(request: Request) -> Response:
     session = await _sandbox(request).session(request.path_params["id"])
     return pages.pay_page(session, notice=request.query_params.get("notice"))
 
 
-@_as_page
+@as_page
 async def _pay_form(request: Request) -> Response:
     form = await read_form(request)
     action = form.get("action", "")
@@ -214,12 +216,14 @@ def _sandbox(request: Request) -> Sandbox:
     return cast(Sandbox, request.app.state.sandbox)
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
+async def refuse(request: Request, error: Exception) -> Response:
+    """Answer a refusal in the shape of the API."""
     assert isinstance(error, ApiError)  # noqa: S101 Starlette gives this handler no other
     return JSONResponse(error.body, status_code=error.status)
 
 
-async def _refuse_address(request: Request, error: Exception) -> Response:
+async def refuse_address(request: Request, error: Exception) -> Response:
+    """Answer an address that is none, likewise."""
     assert isinstance(error, HTTPException)  # noqa: S101 likewise
     refusal = ApiError(error.status_code, f"Unrecognized request URL ({request.method}: {request.url.path}).")
     return JSONResponse(refusal.body, status_code=refusal.status, headers=error.headers)

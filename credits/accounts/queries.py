@@ -92,3 +92,9 @@ async def departments_of(pool_ids: Iterable[str]) -> list[str]:
 async def wallets_of(account_id: str) -> list[str]:
     """Every wallet of the account: its own, its pools' and their departments'."""
     return [row["id"] for row in await _read("SELECT id FROM wallets WHERE account_id = $1 ORDER BY id", account_id)]
+
+
+async def owners_of(account_id: str) -> list[str]:
+    """The people who own the account."""
+    found = await _read("SELECT user_id FROM memberships WHERE account_id = $1 AND role = 'OWNER'", account_id)
+    return [row["user_id"] for row in found]

@@ -107,6 +107,16 @@ class Action(Enum):
     SEE_ALL_PURCHASES = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.OPERATOR, every_wallet=True)
     SPEND = _permission(Scope.SPEND, Role.OWNER, Role.ADMINISTRATOR, Role.SPENDER, Role.SERVICE)
     PURCHASE = _permission(Scope.PURCHASE, Role.OWNER, Role.MEMBER, Role.ADMINISTRATOR, Role.SPENDER)
+    DECIDE = _permission(None, Role.OWNER, Role.MEMBER)
+    SEE_APPROVALS = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.MEMBER, Role.OPERATOR)
+    SEE_ALL_APPROVALS = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.OPERATOR, every_wallet=True)
+    WATCH_APPROVALS = _permission(None, Role.OWNER)
+    SEE_POLICIES = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.MEMBER, Role.OPERATOR)
+    SET_POLICIES = _permission(None, Role.OWNER, Role.OPERATOR)
+    SEE_ALERT = _permission(
+        Scope.READ, Role.OWNER, Role.AUDITOR, Role.MEMBER, Role.ADMINISTRATOR, Role.SPENDER, Role.OPERATOR
+    )
+    SET_ALERT = _permission(Scope.MANAGE, Role.OWNER, Role.ADMINISTRATOR)
     CANCEL_ANOTHERS_PURCHASE = _permission(None, Role.OWNER, Role.ADMINISTRATOR, Role.OPERATOR)
 
 

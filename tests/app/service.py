@@ -1,4 +1,4 @@
-"""A service in small for tests of the sandbox and the gateway: the sandbox over real HTTP, and who takes its webhooks.
+"""A service in small for tests of the sandbox and the gateways: the sandbox over real HTTP, and who takes what it tells.
 
 It runs on a free port in the test's own loop, so that nothing is simulated between the SDK and the database.
 """
@@ -20,29 +20,36 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 from tortoise.connection import get_connection
 
+from app.gateways.slack import SlackGateway
 from app.gateways.stripe import StripeGateway
-from app.sandbox.models import CheckoutSession, IdempotencyKey
+from app.sandbox.models import CheckoutSession, IdempotencyKey, SlackFault, SlackMessage
 from app.sandbox.routes import sandbox_routes
+from app.sandbox.slack import SlackSandbox
+from app.sandbox.slack_routes import slack_routes
 from app.sandbox.stripe import Sandbox
-from credits.gateways import BadSignature, CheckoutRequest, PaymentEvent
+from credits.gateways import BadSignature, CheckoutRequest, Interaction, PaymentEvent
 from credits.money import Money
 from tests.support.service import Service as WholeService
 
 SECRET = "whsec_of_these_tests"
 KEY = "sk_test_of_these_tests"
+SLACK_SECRET = "the signing secret of these tests"
+SLACK_TOKEN = "xoxb-of-these-tests"
 BACK_OFF_S = (0.02, 0.02)
 
 
 @dataclass(slots=True, kw_only=True)
 class Service:
-    """What a test works with: the gateway, plain HTTP, and the webhooks that came. Each of `refusals` is answered to
-    one webhook before any is taken."""
+    """What a test works with: the gateways, plain HTTP, and the webhooks and presses that came. Each of `refusals` is
+    answered to one webhook before any is taken."""
 
     url: str
     gateway: StripeGateway
+    slack: SlackGateway
     http: httpx.AsyncClient
     sandbox: Sandbox
     received: list[PaymentEvent] = field(default_factory=list)
+    pressed: list[Interaction] = field(default_factory=list)
     refusals: list[int] = field(default_factory=list)
     most_at_once: int = 0
     at_once: int = 0
@@ -50,6 +57,17 @@ class Service:
     async def act(self, session_id: str, action: str, **fields: object) -> httpx.Response:
         """One call of the tests' face of the sandbox."""
         return await self.http.post(f"/sandbox/stripe/sessions/{session_id}/{action}", json=fields)
+
+    async def interact(self, request: Request) -> Response:
+        """Where presses of buttons are told: verified as in production."""
+        stamp, signature = (request.headers.get(f"X-Slack-{name}", "") for name in ("Request-Timestamp", "Signature"))
+        try:
+            press = self.slack.read_interaction(await request.body(), timestamp=stamp, signature=signature)
+        except BadSignature:
+            return Response(status_code=401)
+        if press:
+            self.pressed.append(press)
+        return Response("taken")
 
     async def take(self, request: Request) -> Response:
         """The webhook endpoint: verified as in production."""
@@ -90,15 +108,25 @@ def free_port() -> tuple[socket.socket, str]:
 
 @asynccontextmanager
 async def running_service() -> AsyncIterator[Service]:
-    """A service with nothing but the sandbox and the webhook endpoint. The database must be open."""
+    """A service with nothing but the sandbox and who takes what it tells. The database must be open."""
     listener, url = free_port()
     gateway = StripeGateway(api_key=KEY, webhook_secrets=(SECRET,), api_base=f"{url}/sandbox/stripe", timeout_s=5.0)
     sandbox = Sandbox(url=url, local_url=url, webhook_secret=SECRET, back_off_s=BACK_OFF_S)
+    slack = SlackGateway(token=SLACK_TOKEN, signing_secrets=(SLACK_SECRET,), base_url=f"{url}/sandbox/slack/api/")
+    slack_sandbox = SlackSandbox(url=url, local_url=url, signing_secret=SLACK_SECRET)
     async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as http:
-        service = Service(url=url, gateway=gateway, http=http, sandbox=sandbox)
-        app = Starlette(routes=[sandbox_routes(sandbox), Route("/webhooks/stripe", service.take, methods=["POST"])])
-        async with served(app, listener), sandbox:
+        service = Service(url=url, gateway=gateway, slack=slack, http=http, sandbox=sandbox)
+        app = Starlette(
+            routes=[
+                slack_routes(slack_sandbox),
+                sandbox_routes(sandbox),
+                Route("/webhooks/stripe", service.take, methods=["POST"]),
+                Route("/slack/interactions", service.interact, methods=["POST"]),
+            ]
+        )
+        async with served(app, listener), sandbox, slack_sandbox:
             yield service
+    await slack.close()
     await gateway.close()
 
 
@@ -115,6 +143,8 @@ async def small_service(service: WholeService) -> AsyncIterator[Service]:
 async def _forget() -> None:
     await CheckoutSession.all().delete()
     await IdempotencyKey.all().delete()
+    await SlackMessage.all().delete()
+    await SlackFault.all().delete()
     await get_connection("default").execute_query("DELETE FROM clock_offset")
 
 

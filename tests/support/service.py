@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,11 +16,13 @@ import uvicorn
 from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 
+from app.auth import token_rules
 from app.demo import Demo, seed
 from app.settings import Settings
 from app.web import Parts, parts, web
 from app.worker import worker
-from credits.accounts.models import AccountKind
+from credits.access import tokens
+from credits.accounts.models import AccountKind, AccountRole, Membership
 from credits.accounts.queries import account_places
 from credits.accounts.rules import Place
 from credits.accounts.service import NewAccount, create_account
@@ -30,6 +33,7 @@ from credits.ledger.writer import Writer
 
 JWT_SECRET = "the-secret-of-these-tests-and-no-other"
 WEBHOOK_SECRET = "whsec_of_these_tests"
+SLACK_SECRET = "0123456789abcdef0123456789abcdef"
 SERVICE_KEY = "svc_0123456789abcdef0123456789abcdef"
 
 
@@ -42,6 +46,7 @@ def settings_for(port: int, *, data_dir: Path, **changes: Any) -> Settings:
             "data_dir": data_dir,
             "jwt_secret": SecretStr(JWT_SECRET),
             "stripe_webhook_secret": SecretStr(WEBHOOK_SECRET),
+            "slack_signing_secret": SecretStr(SLACK_SECRET),
             "service_keys": (SecretStr(f"staging:{SERVICE_KEY}"),),
             "operators": ("operator@demo.example",),
             "return_urls": ("https://shop.example/back",),
@@ -147,6 +152,14 @@ class Service:
         if credits_given:
             await self.give(place, credits_given)
         return place
+
+    async def owner_token(self, account_id: str) -> str:
+        """A token of the account's owner."""
+        membership = (
+            await Membership.filter(account_id=account_id, role=AccountRole.OWNER).first().prefetch_related("user")
+        )
+        assert membership
+        return tokens.sign(token_rules(self.settings), email=membership.user.email, valid_for=timedelta(hours=1))
 
     async def give(self, place: Place, credits_given: int, **changes: Any) -> None:
         """Grant credits to the wallet of a place."""

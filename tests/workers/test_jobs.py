@@ -1,18 +1,23 @@
 """Jobs done by real workers: within the process, and through Redis."""
 
 import asyncio
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
+from dramatiq import Worker
 from redis.asyncio import Redis
 from tortoise.connection import get_connection
 
-from app.worker import worker
 from credits.actors import SYSTEM
+from credits.outbox import OutboxMessage, Queue
 from credits.purchases import service as purchases
 from credits.purchases.channel import purchase_channel
 from credits.purchases.models import Purchase, PurchaseStatus
-from tests.support.service import Service, settings_for
+from tests.credits.test_outbox import written
+from tests.support.service import Service
 from tests.test_purchases import provider_at, wanted
+from workers.broker import make_broker
+from workers.delivery import declare
 
 
 async def waiting_purchase(service: Service) -> str:
@@ -39,17 +44,26 @@ async def test_a_purchase_without_an_address_gets_it_from_the_worker_in_the_proc
     assert found.checkout_url
 
 
-async def test_a_worker_of_redis_takes_what_is_sent_through_redis(
-    service: Service, redis_url: str, tmp_path: Path
-) -> None:
-    settings = settings_for(service.settings.port, data_dir=tmp_path, redis_url=redis_url)
+async def test_a_worker_takes_from_redis_what_was_sent_there(service: Service, redis_url: str) -> None:
+    done = asyncio.Event()
+
+    async def handle(payload: Mapping[str, Any]) -> None:
+        assert payload == {"n": 1}
+        done.set()
+
     async with Redis.from_url(redis_url) as redis:
         await redis.flushdb()
-        async with worker(settings, service.shared) as jobs:
-            message = jobs.finish_checkouts.send()
-            queued = await redis.keys("staging-credits:*")
-            # Fails when nobody takes it.
-            await asyncio.to_thread(jobs.finish_checkouts.broker.join, "purchases", timeout=5_000)
+    message = await written(n=1)
+    broker = make_broker(redis_url, asyncio.get_running_loop())
+    actors = declare(broker, {"test": handle})
+    running = Worker(broker, worker_threads=1, worker_timeout=100)
+    running.start()
+    try:
+        await asyncio.to_thread(actors[Queue.BULK].send, message.id, 0)
+        await asyncio.wait_for(done.wait(), 10)
+        await asyncio.to_thread(broker.join, "bulk", timeout=5_000)
+    finally:
+        await asyncio.to_thread(running.stop, timeout=2_000)
+        await asyncio.to_thread(broker.close)
 
-    assert message.queue_name == "purchases"
-    assert queued
+    assert not await OutboxMessage.exists(id=message.id)

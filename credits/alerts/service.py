@@ -1,0 +1,148 @@
+"""Alerts as people meet them: their settings, the cards, and the snooze."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from tortoise.transactions import in_transaction
+
+from credits import chat, outbox
+from credits.accounts.models import PoolAdministrator, User
+from credits.accounts.places import names_of
+from credits.accounts.queries import owners_of, wallet_places
+from credits.accounts.rules import Place
+from credits.alerts.messages import low_card, message_of, recovered_card, snoozed_card, subject
+from credits.alerts.rules import MAX_THRESHOLD, AlertEvent, AlertPhase, after_settings
+from credits.chat import People
+from credits.errors import Refusal, RefusalCode
+from credits.gateways import ChatGateway, Publisher
+from credits.ledger.feed import BalanceChange, tell
+from credits.ledger.models import Wallet
+from credits.ledger.queries import balances, now
+from credits.ledger.store import lock_wallet
+from credits.text import clean
+
+MAX_SNOOZE_HOURS = 24 * 30
+
+
+async def set_alert(
+    publisher: Publisher, wallet_id: str, *, threshold: int, enabled: bool, channel: str | None
+) -> None:
+    """Other settings for the wallet's alert. Moving the threshold above the balance fires nothing."""
+    if not 0 <= threshold <= MAX_THRESHOLD:
+        raise Refusal(RefusalCode.INVALID, f"Between 0 and {MAX_THRESHOLD:,} credits.", field="threshold")
+    where = clean(channel, field="slackChannel", limit=80)
+    async with in_transaction() as connection:
+        wallet = await lock_wallet(connection, wallet_id)
+        available = (await balances([wallet_id]))[wallet_id].available
+        wallet.alert, event = after_settings(wallet.alert, threshold=threshold, enabled=enabled, available=available)
+        await (
+            Wallet.filter(id=wallet_id)
+            .using_db(connection)
+            .update(
+                alert_threshold=threshold,
+                alert_enabled=enabled,
+                alert_channel=where,
+                alert_phase=wallet.alert.phase,
+                version=wallet.version + 1,
+            )
+        )
+        if event is not None:
+            await outbox.add(connection, [message_of(wallet, event, available)])
+    view = (await balances([wallet_id]))[wallet_id]
+    change = BalanceChange(account_id=wallet.account_id, balance=view, causes=("SETTINGS",), last_transaction_id=None)
+    await tell(publisher, [change])
+
+
+async def snooze(wallet_id: str, *, hours: int) -> datetime:
+    """Say nothing until then; if the balance is still low by then, tell anew. Returns when that is."""
+    if not 1 <= hours <= MAX_SNOOZE_HOURS:
+        raise Refusal(RefusalCode.INVALID, f"Between 1 and {MAX_SNOOZE_HOURS} hours.", field="hours")
+    until = await now() + timedelta(hours=hours)
+    async with in_transaction() as connection:
+        wallet = await lock_wallet(connection, wallet_id)
+        available = (await balances([wallet_id]))[wallet_id].available
+        await Wallet.filter(id=wallet_id).using_db(connection).update(alert_snoozed_until=until)
+        if wallet.alert.phase is AlertPhase.FIRED:
+            wallet.alert = replace(wallet.alert, snoozed_until=until)
+            await outbox.add(connection, [message_of(wallet, AlertEvent.FIRED, available)])
+    return until
+
+
+async def tell_fired(
+    gateway: ChatGateway, people: People, *, wallet_id: str, episode: int, available: int, threshold: int
+) -> None:
+    """Show the card, once for each time the alert fires and for each end of a snooze. One that has recovered since,
+    or that was snoozed since, is not told any more."""
+    wallet = await Wallet.get(id=wallet_id)
+    at = await now()
+    snoozed = wallet.alert_snoozed_until
+    if wallet.alert_phase is not AlertPhase.FIRED or wallet.alert_episode != episode or (snoozed and snoozed > at):
+        return
+    card = low_card(
+        wallet_name=(await names_of([wallet_id]))[wallet_id],
+        wallet_id=wallet_id,
+        episode=episode,
+        available=available,
+        threshold=threshold,
+    )
+    about = subject(wallet_id, episode)
+    which = (
+        f"{about}:{snoozed:%Y%m%dT%H%M%S}"
+        if snoozed and wallet.alert_fired_at and snoozed > wallet.alert_fired_at
+        else about
+    )
+    for to in await _recipients(people, wallet):
+        await chat.deliver(
+            gateway,
+            account_id=wallet.__dict__["account_id"],
+            subject=about,
+            to=to,
+            card=card,
+            dedupe=f"{which}:{to}",
+        )
+    # Recovered while it was being posted: the edit came before there was a card to edit.
+    wallet = await Wallet.get(id=wallet_id)
+    if wallet.alert_phase is not AlertPhase.FIRED or wallet.alert_episode != episode:
+        left = (await balances([wallet_id]))[wallet_id].available
+        await tell_recovered(gateway, wallet_id=wallet_id, episode=episode, available=left)
+
+
+def _occasion(about: str, wallet: Wallet) -> str:
+    """The firing itself, or the end of a snooze since."""
+    fired, snoozed = wallet.alert_fired_at, wallet.alert_snoozed_until
+    return f"{about}:{snoozed:%Y%m%dT%H%M%S}" if fired and snoozed and snoozed > fired else about
+
+
+async def tell_recovered(gateway: ChatGateway, *, wallet_id: str, episode: int, available: int) -> None:
+    """Edit the cards of that time to say that the balance has recovered."""
+    name = (await names_of([wallet_id]))[wallet_id]
+    await chat.edit(
+        gateway, subject=subject(wallet_id, episode), card=recovered_card(wallet_name=name, available=available)
+    )
+
+
+async def tell_snoozed(gateway: ChatGateway, *, wallet_id: str, episode: int, by: str, until: datetime) -> None:
+    """Edit the cards of that time to say who wants to hear of it later."""
+    name = (await names_of([wallet_id]))[wallet_id]
+    person = await User.get(id=by)
+    card = snoozed_card(wallet_name=name, by=person.name, until=f"{until:%Y-%m-%d %H:%M} UTC")
+    await chat.edit(gateway, subject=subject(wallet_id, episode), card=card)
+
+
+async def _recipients(people: People, wallet: Wallet) -> list[str]:
+    """The alert's channel, else the account's, else those who look after the wallet."""
+    if wallet.alert_channel:
+        return [wallet.alert_channel]
+    account_id = wallet.__dict__["account_id"]
+    if channel := await people.channel_of_account(account_id):
+        return channel
+    place = (await wallet_places([wallet.id]))[wallet.id]
+    return await people.of_users(await _keepers(place))
+
+
+async def _keepers(place: Place) -> list[str]:
+    if place.pool_id is not None:
+        rows = await PoolAdministrator.filter(pool_id=place.pool_id)
+        if rows:
+            return [row.__dict__["user_id"] for row in rows]
+    return await owners_of(place.account_id)

@@ -1,0 +1,142 @@
+"""How each row of authorization.csv that is built is asked for."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tests.schema.world import World
+
+# The id of what a role asks for: within its scope, or (`inside` False) beyond it.
+Subject = Callable[[World, str, bool], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How a row is asked for: the operation, what `$id` stands for (None: it names nothing), where the answer is."""
+
+    document: str
+    subject: Subject | None
+    path: tuple[str, ...]
+
+
+def _ids(*, wallets: bool = False) -> dict[str, Subject]:
+    """The subjects of rows about places: `account`, `pool` and `department`."""
+
+    def named(world: World, place: str) -> str:
+        return world.wallet_of(place) if wallets else world.id_of(place)
+
+    async def the_account(world: World, role: str, inside: bool) -> str:
+        return named(world, "account" if inside else "individual")
+
+    async def pool(world: World, role: str, inside: bool) -> str:
+        return named(world, "pool" if inside else "other_pool")
+
+    async def department(world: World, role: str, inside: bool) -> str:
+        beyond = "sibling" if role == "department_member" else "other_department"
+        return named(world, "department" if inside else beyond)
+
+    return {"account": the_account, "pool": pool, "department": department}
+
+
+async def _node(world: World, role: str, inside: bool) -> str:
+    within = {"pool_admin": "pool", "department_member": "department"}.get(role, "account")
+    beyond = {"owner": "individual", "pool_admin": "other_pool", "department_member": "sibling"}
+    if role == "auditor" and not inside:
+        return world.service.demo.accounts["demo"]
+    return world.id_of(within if inside else beyond.get(role, "pool"))
+
+
+async def _transaction(world: World, role: str, inside: bool) -> str:
+    within = {
+        "member": "individual",
+        "approver": "individual",
+        "pool_admin": "pool",
+        "department_member": "department",
+    }
+    beyond = {"pool_admin": "other_pool", "department_member": "sibling"}
+    return world.transactions[within.get(role, "account") if inside else beyond.get(role, "account")]
+
+
+async def _purchase(world: World, role: str, inside: bool) -> str:
+    if role in {"member", "approver"}:
+        return await world.purchase("account", world.actors[role if inside else "owner"])
+    beyond = "sibling" if role == "department_member" else "other_pool"
+    return await world.purchase("department" if inside else beyond, world.actors["owner"])
+
+
+async def _own_purchase(world: World, role: str, inside: bool) -> str:
+    return await world.purchase("account", world.actors[role])
+
+
+async def _anothers_purchase(world: World, role: str, inside: bool) -> str:
+    another = world.actors["pool_admin" if role == "owner" else "owner"]
+    return await world.purchase("department" if inside else "other_department", another)
+
+
+PLACE, WALLET = _ids(), _ids(wallets=True)
+_BUY = """mutation ($id: ID!, $key: String!) { done: purchaseCredits(input: {walletId: $id, packageCode: "STARTER",
+  idempotencyKey: $key}) { purchase { id status } userErrors { code } } }"""
+_CANCEL = """mutation ($id: ID!) { done: cancelPurchase(input: {purchaseId: $id}) { purchase { status }
+  userErrors { code } } }"""
+_SPEND = """mutation ($id: ID!, $key: String!) { done: deductCredits(input: {walletId: $id, stagingType: "BASIC_ROOM",
+  idempotencyKey: $key}) { transaction { change } userErrors { code } } }"""
+_GRANT = """mutation ($id: ID!, $key: String!) { done: grantCredits(input: {walletId: $id, credits: 5, reason: "A test",
+  idempotencyKey: $key}) { transaction { change } userErrors { code } } }"""
+_OPEN = """mutation ($key: String!) { done: createAccount(input: {name: "Made", kind: INDIVIDUAL, ownerName: "Made",
+  ownerEmail: "made@world.example", idempotencyKey: $key}) { account { id } userErrors { code } } }"""
+_LIVE = "subscription ($id: ID!) { balanceChanged(walletId: $id) { walletId balance { available } } }"
+_LIVE_ACCOUNT = "subscription ($id: ID!) { accountBalanceChanged(accountId: $id) { walletId balance { available } } }"
+_LIVE_PURCHASE = "subscription ($id: ID!) { purchaseUpdated(purchaseId: $id) { id status } }"
+
+
+def _query(field: str, inner: str = "") -> str:
+    return f"query ($id: ID!) {{ {field}(id: $id) {{ id {inner} }} }}"
+
+
+ROWS = {
+    "viewer": Row("{ viewer { operator actor { id } } }", None, ("viewer", "actor")),
+    "packages": Row("{ packages { code } }", None, ("packages",)),
+    "stagingTypes": Row("{ stagingTypes { code } }", None, ("stagingTypes",)),
+    "node": Row(_query("node"), _node, ("node",)),
+    "account": Row(_query("account", "name"), PLACE["account"], ("account",)),
+    "account.wallet": Row(
+        _query("account", "wallet { id balance { credits } }"), PLACE["account"], ("account", "wallet")
+    ),
+    "account.totalAvailable": Row(_query("account", "totalAvailable"), PLACE["account"], ("account", "totalAvailable")),
+    "account.pools": Row(_query("account", "pools { id }"), PLACE["account"], ("account", "pools")),
+    "account.members": Row(
+        _query("account", "members { nodes { role } }"), PLACE["account"], ("account", "members", "nodes")
+    ),
+    "account.transactions": Row(
+        _query("account", "transactions { nodes { id } }"), PLACE["account"], ("account", "transactions", "nodes")
+    ),
+    "account.purchases": Row(
+        _query("account", "purchases { nodes { id } }"), PLACE["account"], ("account", "purchases", "nodes")
+    ),
+    "pool": Row(_query("pool", "name"), PLACE["pool"], ("pool",)),
+    "department": Row(_query("department", "name"), PLACE["department"], ("department",)),
+    **{
+        f"wallet({of})": Row(_query("wallet", "balance { credits }"), WALLET[of], ("wallet", "balance"))
+        for of in ("account", "pool", "department")
+    },
+    **{
+        f"wallet.{what}({of})": Row(_query("wallet", f"{what} {{ nodes {{ id }} }}"), WALLET[of], ("wallet", what))
+        for what, of in (
+            ("transactions", "account"),
+            ("transactions", "pool"),
+            ("transactions", "department"),
+            ("lots", "account"),
+            ("lots", "department"),
+        )
+    },
+    "transaction": Row(_query("transaction", "change"), _transaction, ("transaction",)),
+    "purchase": Row(_query("purchase", "status"), _purchase, ("purchase",)),
+    **{f"purchaseCredits({of})": Row(_BUY, WALLET[of], ("done", "purchase")) for of in WALLET},
+    "cancelPurchase(own)": Row(_CANCEL, _own_purchase, ("done", "purchase")),
+    "cancelPurchase(another's)": Row(_CANCEL, _anothers_purchase, ("done", "purchase")),
+    **{f"deductCredits({of})": Row(_SPEND, WALLET[of], ("done", "transaction")) for of in WALLET},
+    "createAccount": Row(_OPEN, None, ("done", "account")),
+    "grantCredits": Row(_GRANT, WALLET["account"], ("done", "transaction")),
+    **{f"balanceChanged({of})": Row(_LIVE, WALLET[of], ("balanceChanged", "balance")) for of in WALLET},
+    "accountBalanceChanged": Row(_LIVE_ACCOUNT, PLACE["account"], ("accountBalanceChanged", "balance")),
+    "purchaseUpdated": Row(_LIVE_PURCHASE, _purchase, ("purchaseUpdated",)),
+}

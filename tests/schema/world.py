@@ -1,0 +1,224 @@
+"""The world of the tests of rights: an enterprise of its own with everybody in it, and something in every wallet.
+
+account ── pool ─────── department, sibling
+        └─ other_pool ─ other_department
+individual   an individual's account in which member, approver and auditor have a role too
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.connection import get_connection
+from tortoise.transactions import in_transaction
+
+from app.auth import token_rules
+from credits.access import tokens
+from credits.access.models import ApiKey
+from credits.access.service import add_api_key, new_secret
+from credits.accounts.models import AccountKind, AccountRole
+from credits.accounts.queries import account_places, department_places, pool_places
+from credits.accounts.rules import Place, Scope
+from credits.accounts.service import (
+    NewAccount,
+    add_department_member,
+    add_membership,
+    add_pool_administrator,
+    create_account,
+    create_department,
+    create_pool,
+    find_or_make_user,
+)
+from credits.actors import SYSTEM, Actor, ActorKind
+from credits.ledger.queries import LineFilter, open_lots, wallet_lines
+from credits.purchases.service import PurchaseInput, request_purchase
+from tests.support.service import Answer, Service
+
+PEOPLE = ("owner", "auditor", "member", "pool_admin", "department_member", "approver")
+ROLES = (*PEOPLE, "api_key", "service", "operator")
+STRANGER = "other_owner"
+_ROLE_OF = {"owner": AccountRole.OWNER, "auditor": AccountRole.AUDITOR}
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """Tokens and actors by role, places by name, and a transaction and a lot of each place's wallet."""
+
+    service: Service
+    name: str
+    places: dict[str, Place]
+    tokens: dict[str, str]
+    actors: dict[str, Actor] = field(default_factory=dict)
+    transactions: dict[str, str] = field(default_factory=dict)
+    lots: dict[str, str] = field(default_factory=dict)
+    keys: dict[tuple[frozenset[Scope], str | None, str], str] = field(default_factory=dict)
+
+    def id_of(self, place_name: str) -> str:
+        """The id of the account, pool or department."""
+        place = self.places[place_name]
+        return place.department_id or place.pool_id or place.account_id
+
+    def wallet_of(self, place_name: str) -> str:
+        """The id of its wallet."""
+        return self.places[place_name].wallet_id or ""
+
+    async def ask(self, token: str | None, document: str, **variables: Any) -> Answer:
+        """Send an operation; a subscription over the websocket, and the first that comes is the answer."""
+        if not document.startswith("subscription"):
+            return await self.service.gql(document, token, **variables)
+        async with self.service.live(token) as live:
+            await live.subscribe(document, **variables)
+            message = await live.receive()
+        return Answer(200, message["payload"] if message["type"] == "next" else {"errors": message["payload"]})
+
+    async def key(self, scopes: frozenset[Scope], only: str | None = None, of: str = "account") -> str:
+        """An API key of an account; `only` names the place whose wallet it is limited to."""
+        if (scopes, only, of) not in self.keys:
+            secret = new_secret()
+            account_id = self.places[of].account_id
+            async with in_transaction() as connection:
+                row = await add_api_key(
+                    connection, account_id=account_id, name="A key", secret=secret, scopes=scopes, at=datetime.now(UTC)
+                )
+            if only:
+                await ApiKey.filter(id=row.id).update(wallet_ids=[self.wallet_of(only)])
+            self.keys[scopes, only, of] = secret
+            self.actors[secret] = Actor(kind=ActorKind.API_KEY, id=row.id)
+        return self.keys[scopes, only, of]
+
+    async def purchase(self, place_name: str, by: Actor) -> str:
+        """A new purchase for the place's wallet that awaits payment."""
+        wanted = PurchaseInput(
+            wallet_id=self.wallet_of(place_name),
+            package_code="STARTER",
+            quantity=1,
+            credits=None,
+            justification=None,
+            return_url=None,
+            idempotency_key=uuid4().hex,
+        )
+        view, _ = await request_purchase(self.service.shared.checkouts, by, self.places[place_name], wanted)
+        return view.id
+
+    async def hire(self, role: AccountRole, *, administers: str | None = None, belongs_to: str | None = None) -> Actor:
+        """A new person in the account; their token stands under their id."""
+        at, account_id = datetime.now(UTC), self.places["account"].account_id
+        email = email_of(self.name, uuid4().hex)
+        async with in_transaction() as connection:
+            person = await find_or_make_user(connection, name="Somebody new", email=email, at=at)
+            await add_membership(connection, account_id=account_id, user_id=person.id, role=role, at=at)
+            if administers:
+                pool_id = self.id_of(administers)
+                await add_pool_administrator(connection, account_id=account_id, pool_id=pool_id, user_id=person.id)
+            if belongs_to:
+                department_id = self.id_of(belongs_to)
+                await add_department_member(
+                    connection, account_id=account_id, department_id=department_id, user_id=person.id
+                )
+        self.tokens[person.id] = _token(self.service, email)
+        return Actor(kind=ActorKind.USER, id=person.id)
+
+
+async def make_world(service: Service) -> World:
+    """The world, with everybody known already: a person's first token leaves a row behind."""
+    name = f"World {uuid4().hex}"
+    world = World(service=service, name=name, places=await _places(service, name), tokens=dict(service.demo.tokens))
+    world.tokens |= {role: _token(service, email_of(name, role)) for role in PEOPLE}
+    world.tokens["api_key"] = await world.key(frozenset(Scope))
+    for role in (*ROLES, STRANGER):
+        actor = (await service.gql("{ viewer { actor { id kind } } }", world.tokens[role])).data["viewer"]["actor"]
+        world.actors[role] = Actor(kind=ActorKind(actor["kind"]), id=actor["id"])
+    for place_name, place in world.places.items():
+        await service.give(place, 1_000)
+        (line,) = await wallet_lines(place.wallet_id or "", LineFilter(), limit=1)
+        (lot,) = (await open_lots([place.wallet_id or ""]))[place.wallet_id or ""]
+        world.transactions[place_name], world.lots[place_name] = line.id, lot.id
+    return world
+
+
+def email_of(name: str, role: str) -> str:
+    """The address of the person with that role in the world of that name."""
+    return f"{role}.{name.rpartition(' ')[2]}@world.example"
+
+
+def _token(service: Service, email: str) -> str:
+    return tokens.sign(token_rules(service.settings), email=email, valid_for=timedelta(hours=1))
+
+
+async def _places(service: Service, name: str) -> dict[str, Place]:
+    at = datetime.now(UTC)
+    account_id = await _account(name, AccountKind.ENTERPRISE, email_of(name, "owner"))
+    individual_id = await _account(f"{name} alone", AccountKind.INDIVIDUAL, f"alone.{email_of(name, 'owner')}")
+    async with in_transaction() as connection:
+        people = await _people(connection, name, account_id, individual_id, at)
+        pools = {
+            key: await create_pool(connection, account_id=account_id, name=f"{name}: {key}", at=at)
+            for key in ("pool", "other_pool")
+        }
+        departments = {
+            key: await create_department(connection, pool=pools[pool], name=f"{name}: {key}", at=at)
+            for key, pool in (("department", "pool"), ("sibling", "pool"), ("other_department", "other_pool"))
+        }
+        await add_pool_administrator(
+            connection, account_id=account_id, pool_id=pools["pool"].id, user_id=people["pool_admin"]
+        )
+        await add_department_member(
+            connection,
+            account_id=account_id,
+            department_id=departments["department"].id,
+            user_id=people["department_member"],
+        )
+    accounts = await account_places([account_id, individual_id])
+    of_pools = await pool_places([pool.id for pool in pools.values()])
+    of_departments = await department_places([department.id for department in departments.values()])
+    return {
+        "account": accounts[account_id],
+        **{key: of_pools[pool.id] for key, pool in pools.items()},
+        **{key: of_departments[department.id] for key, department in departments.items()},
+        "individual": accounts[individual_id],
+    }
+
+
+async def _account(name: str, kind: AccountKind, owner_email: str) -> str:
+    wanted = NewAccount(
+        name=name,
+        kind=kind,
+        time_zone="UTC",
+        owner_email=owner_email,
+        owner_name="Owner of a world",
+        idempotency_key=uuid4().hex,
+    )
+    row, _ = await create_account(SYSTEM, wanted)
+    return row.id
+
+
+async def _people(
+    connection: BaseDBAsyncClient, name: str, account_id: str, individual_id: str, at: datetime
+) -> Mapping[str, str]:
+    people = {}
+    for role in PEOPLE[1:]:
+        person = await find_or_make_user(connection, name=f"{name} {role}", email=email_of(name, role), at=at)
+        membership = _ROLE_OF.get(role, AccountRole.MEMBER)
+        await add_membership(connection, account_id=account_id, user_id=person.id, role=membership, at=at)
+        if role in {"auditor", "member", "approver"}:
+            await add_membership(connection, account_id=individual_id, user_id=person.id, role=membership, at=at)
+        people[role] = person.id
+    return people
+
+
+# Filled and emptied by the worker at any time.
+_THE_WORKERS = ("outbox", "dead_letters", "chat_messages", "sandbox_deliveries", "sandbox_attempts")
+
+
+async def digest() -> dict[str, int]:
+    """How many rows each table has, and all wallets' versions added up: what any effect would change."""
+    connection = get_connection("default")
+    found = await connection.execute_query_dict("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    tables = [row["tablename"] for row in found if row["tablename"] not in _THE_WORKERS]
+    columns = [f'(SELECT count(*) FROM "{table}") AS "{table}"' for table in tables]
+    columns.append("(SELECT sum(version)::bigint FROM wallets) AS versions")
+    (counts,) = await connection.execute_query_dict(f"SELECT {', '.join(columns)}")
+    return counts
