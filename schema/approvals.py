@@ -11,7 +11,7 @@ import schema.purchases
 from credits.accounts.rules import Action, may, visible
 from credits.approvals import models, queries, service
 from credits.approvals.models import ApprovalStatus, DecisionVia, Verdict
-from credits.approvals.requests import channel
+from credits.approvals.requests import approvals_channel
 from credits.approvals.rules import PolicyView
 from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
 from credits.ids import Kind
@@ -334,7 +334,7 @@ class ApprovalSubscription:
         user_id = context.standing.user_id
         if not may(context.standing, Action.WATCH_APPROVALS, place) and not await _is_named(account_id, user_id):
             raise Forbidden("Only an owner, and who is named by a policy, can watch approvals.")
-        with context.services.feeds.subscribe(channel(account_id)) as subscription:
+        with context.services.feeds.subscribe(approvals_channel(account_id)) as subscription:
             told: dict[str, queries.ApprovalView] = {}
             while True:
                 for view in await _concerning(account_id, user_id or "", set(told)):

@@ -56,7 +56,7 @@ HISTORY_LENGTH = 200
 # https://docs.slack.dev/reference/block-kit
 BLOCKS, FIELDS, BUTTONS, NOTES = 50, 10, 25, 10
 TITLE, TEXT, FIELD, LABEL, NOTE, BUTTON, VALUE = 150, 3000, 2000, 200, 2000, 75, 2000
-CONFIRM, CONFIRM_BUTTON = 300, 30
+CONFIRM, CONFIRM_BUTTON, HINT = 300, 30, 150
 # What the service keeps of a reason.
 REASON = 500
 
@@ -243,8 +243,7 @@ def _blocks(card: Card) -> list[Block]:
     if card.quote:
         blocks.append(SectionBlock(text=_quote(card.quote)))
     blocks += [SectionBlock(fields=[_field(*field) for field in some]) for some in _by(FIELDS, card.fields)]
-    if any(button.style == "danger" for button in card.buttons):
-        blocks.append(_reason())
+    blocks += [_reason(button.label) for button in card.buttons if button.style == "danger"][:1]
     blocks += [ActionsBlock(elements=[_button(button) for button in some]) for some in _by(BUTTONS, card.buttons)]
     blocks += [ContextBlock(elements=[_plain(note, NOTE) for note in some]) for some in _by(NOTES, card.notes)]
     return blocks[:BLOCKS]
@@ -254,12 +253,12 @@ def _by(size: int, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _reason() -> InputBlock:
+def _reason(label: str) -> InputBlock:
     """Where to type why, beside a button that does harm; Slack tells what stands in it with every press."""
     return InputBlock(
         block_id="reason",
         label=PlainTextObject(text="Reason"),
-        element=PlainTextInputElement(action_id="reason", max_length=REASON),
+        element=PlainTextInputElement(action_id="reason", max_length=REASON, placeholder=_plain(f"For {label}", HINT)),
         optional=True,
     )
 

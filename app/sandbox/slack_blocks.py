@@ -82,6 +82,8 @@ def _input(block: JsonObject, at: str) -> Problems:
         yield f"unsupported type: not a plain_text_input [json-pointer:{at}/element]"
     else:
         yield from _length(element.get("action_id"), f"{at}/element/action_id", most=255)
+        if "placeholder" in element:
+            yield from _text(element["placeholder"], f"{at}/element/placeholder", most=150, kinds=("plain_text",))
 
 
 def _context(block: JsonObject, at: str) -> Problems:

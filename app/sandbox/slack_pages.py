@@ -102,7 +102,7 @@ def _list(messages: Iterable[SlackMessage], view: View) -> str:
 
 def _message(message: SlackMessage, view: View) -> str:
     edited = '<span class="edited">(edited)</span>' if message.edited_ts else ""
-    body = "".join(_block(block, view) for block in message.blocks) or f'<p class="text">{markup(message.text)}</p>'
+    body = "".join(_block(block, view) for block in message.blocks) or f'<div class="text">{markup(message.text)}</div>'
     return f"""<li id="{message.ts}"{' class="ephemeral"' if message.only_for else ""}>{_face(APP_NAME)}
 <div class="message">{_only(message)}<p class="who"><strong>{APP_NAME}</strong><span class="app">APP</span>
 <time>{_time(message):%H:%M}</time>{edited}</p>
@@ -148,8 +148,12 @@ def _section(block: JsonObject) -> str:
 
 
 def _input(block: JsonObject) -> str:
+    element = block["element"]
+    hint = element.get("placeholder") if isinstance(element, dict) else None
+    shown = f' placeholder="{escape(str(hint["text"]))}"' if isinstance(hint, dict) else ""
     optional = ' <span class="soft">(optional)</span>' if block.get("optional") else ""
-    return f'<label class="input">{html_of(block["label"])}{optional}<input name="reason" autocomplete="off"></label>'
+    return f"""<label class="input">{html_of(block["label"])}{optional}
+<input name="reason" autocomplete="off"{shown}></label>"""
 
 
 def _button(button: JsonObject, view: View) -> str:

@@ -21,8 +21,8 @@ WHERE account_id = $1 AND requested_by_id = $2 AND created_at > $3
 """
 
 
-def channel(account_id: str) -> str:
-    """Where an account's approvals are told of as they come and end; the payload is the approval's id."""
+def approvals_channel(account_id: str) -> str:
+    """Where an account's approvals are told of as they come and end; readers read what concerns them again."""
     return f"approvals:{account_id}"
 
 

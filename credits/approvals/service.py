@@ -19,7 +19,7 @@ from credits.approvals.models import (
     Verdict,
 )
 from credits.approvals.queries import ApprovalView
-from credits.approvals.requests import DECIDED_JOB, channel, message
+from credits.approvals.requests import DECIDED_JOB, approvals_channel, message
 from credits.approvals.rules import PolicyView, Request, check_policy, may_decide
 from credits.errors import NotFound, Refusal, RefusalCode
 from credits.faults import trying_again
@@ -149,7 +149,7 @@ async def _already(row: Approval) -> str:
 
 async def _told(publisher: Publisher, row: Approval) -> None:
     columns = row.__dict__
-    await publisher.publish(channel(columns["account_id"]), row.id)
+    await publisher.publish(approvals_channel(columns["account_id"]), row.id)
     await publisher.publish(purchase_channel(columns["purchase_id"]), columns["purchase_id"])
 
 
@@ -174,7 +174,7 @@ async def expire_due(publisher: Publisher) -> int:
         ended = await connection.execute_query_dict(_EXPIRE)
         await outbox.add(connection, [message(DECIDED_JOB, row["account_id"], row["id"]) for row in ended])
     for row in ended:
-        await publisher.publish(channel(row["account_id"]), row["id"])
+        await publisher.publish(approvals_channel(row["account_id"]), row["id"])
         await publisher.publish(purchase_channel(row["purchase_id"]), row["purchase_id"])
     return len(ended)
 

@@ -14,7 +14,7 @@ from tortoise.transactions import in_transaction
 
 from credits.accounts.rules import Place
 from credits.actors import SYSTEM, Actor
-from credits.approvals.requests import ask, policy_for, withdraw
+from credits.approvals.requests import approvals_channel, ask, policy_for, withdraw
 from credits.catalogue.rules import Quote, quote
 from credits.catalogue.service import packages_by_code
 from credits.errors import NotFound, Refusal, RefusalCode, Unavailable
@@ -149,7 +149,10 @@ async def request_purchase(
 
     purchase_id, replayed = await trying_again(work)
     await _open_in_time(checkouts, purchase_id)
-    return await queries.purchase(purchase_id), replayed
+    purchase = await queries.purchase(purchase_id)
+    if purchase.status is PurchaseStatus.PENDING_APPROVAL and not replayed:
+        await checkouts.publisher.publish(approvals_channel(place.account_id), purchase_id)
+    return purchase, replayed
 
 
 def _check_return_url(checkouts: Checkouts, url: str | None) -> None:
@@ -238,6 +241,7 @@ async def cancel_purchase(checkouts: Checkouts, purchase_id: str) -> PurchaseVie
     await _cancel(purchase_id, closed=purchase.checkout_id is not None)
     canceled = await queries.purchase(purchase_id)
     await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
+    await checkouts.publisher.publish(approvals_channel(canceled.account_id), purchase_id)
     return canceled
 
 

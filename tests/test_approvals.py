@@ -1,0 +1,340 @@
+"""Approval of purchases from the request to the payment: by pressed buttons and by the API, each decided once."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from tortoise.connection import get_connection
+from tortoise.transactions import in_transaction
+
+from credits.accounts.models import AccountRole, Membership
+from credits.accounts.service import add_membership
+from credits.approvals.models import Approval, ApprovalDecision
+from credits.approvals.queries import latest_by_purchase
+from credits.approvals.rules import PolicyView
+from credits.approvals.service import expire_due, set_policy
+from credits.ledger.queries import now
+from credits.purchases.models import Purchase
+from tests.support.service import Service
+from tests.support.slack import Posted, Slack, buttons, eventually
+
+BUY = """mutation ($wallet: ID!, $package: String!, $key: String!) { purchaseCredits(input:
+  {walletId: $wallet, packageCode: $package, idempotencyKey: $key, justification: "Open house <!channel>"}) {
+    purchase { id status checkoutUrl approval { id status viewerCanDecide } } userErrors { code } } }"""
+APPROVE = """mutation ($id: ID!) { approvePurchase(input: {purchaseId: $id}) {
+  purchase { status approval { status decisions { approver { name } verdict via } } } userErrors { code message } } }"""
+REJECT = """mutation ($id: ID!, $reason: String!) { rejectPurchase(input: {purchaseId: $id, reason: $reason}) {
+  purchase { status failureReason } userErrors { code field } } }"""
+STATE = "query ($id: ID!) { purchase(id: $id) { status checkoutUrl failureReason approval { status } } }"
+
+
+@dataclass(frozen=True, slots=True)
+class Firm:
+    """An account of its own with demo people in it: member buys, approver and deputy consent."""
+
+    service: Service
+    account_id: str
+    wallet: str
+    owner: str
+
+    async def ask_for(self, package: str = "PROFESSIONAL", *, by: str = "member") -> dict[str, Any]:
+        answer = await self.service.gql(BUY, by, wallet=self.wallet, package=package, key=uuid4().hex)
+        purchase: dict[str, Any] = answer.data["purchaseCredits"]["purchase"]
+        return purchase
+
+    async def state_of(self, purchase: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = (await self.service.gql(STATE, "member", id=purchase["id"])).data["purchase"]
+        return found
+
+    async def cards(self, purchase: dict[str, Any], count: int = 2) -> list[Posted]:
+        about = f"approval:{purchase['approval']['id']}:"
+        return await eventually(lambda: Slack(self.service).messages(about), lambda seen: len(seen) >= count)
+
+
+@pytest.fixture
+async def firm(service: Service) -> Firm:
+    place = await service.account()
+    owner = await service.owner_token(place.account_id)
+    at = await now()
+    async with in_transaction() as connection:
+        for name in ("member", "approver", "deputy"):
+            user_id = service.demo.users[name]
+            await add_membership(
+                connection, account_id=place.account_id, user_id=user_id, role=AccountRole.MEMBER, at=at
+            )
+    await policy(service, place.account_id, required=1, approvers=("approver", "deputy"))
+    return Firm(service, place.account_id, place.wallet_id or "", owner)
+
+
+async def policy(service: Service, account_id: str, *, required: int, approvers: tuple[str, ...]) -> None:
+    wanted = PolicyView(
+        id="",
+        account_id=account_id,
+        pool_id=None,
+        minimum_credits=500,
+        approver_ids=tuple(service.demo.users[name] for name in approvers),
+        required_approvals=required,
+        expires_after_hours=72,
+        remind_after_hours=None,
+        escalate_after_hours=None,
+        escalate_to_ids=(),
+        slack_channel=None,
+    )
+    await set_policy(wanted, now=await now())
+
+
+async def test_a_large_purchase_waits_for_a_pressed_button_and_then_for_payment(service: Service, firm: Firm) -> None:
+    slack = Slack(service)
+    small = await firm.ask_for("STARTER", by="approver")
+    purchase = await firm.ask_for()
+    cards = await firm.cards(purchase)
+    async with service.live("member") as live:
+        await live.subscribe(
+            "subscription ($id: ID!) { purchaseUpdated(purchaseId: $id) { status checkoutUrl } }", id=purchase["id"]
+        )
+        first = await live.next()
+
+        pressed = await slack.press(cards[0], "approve", "approver")
+        states = [await live.next(within_s=10)]
+        while not states[-1]["purchaseUpdated"]["checkoutUrl"]:
+            states.append(await live.next(within_s=10))
+
+    assert (small["status"], small["approval"]) == ("AWAITING_PAYMENT", None)
+    assert (purchase["status"], purchase["checkoutUrl"]) == ("PENDING_APPROVAL", None)
+    assert {card["channel"] for card in cards} == {"D" + "U0APPROVER"[1:], cards[1]["channel"]}
+    assert [buttons(card) for card in cards] == [["approve", "reject"]] * 2
+    assert "<!channel>" not in str(cards[0]["blocks"])
+    assert pressed["status"] == 200
+    assert first["purchaseUpdated"]["status"] == "PENDING_APPROVAL"
+    assert states[-1]["purchaseUpdated"]["status"] == "AWAITING_PAYMENT"
+    edited = await eventually(
+        lambda: slack.messages(f"approval:{purchase['approval']['id']}:"),
+        lambda seen: all(card["edited"] for card in seen),
+    )
+    assert [buttons(card) for card in edited] == [[], []]
+    assert all("approved by Abel Approver" in card["text"] for card in edited)
+    told = await eventually(lambda: slack.messages(f"told:{purchase['approval']['id']}:"), lambda seen: len(seen) == 1)
+    assert "approved by Abel Approver" in told[0]["text"]
+    await service.pay(states[-1]["purchaseUpdated"]["checkoutUrl"])
+    assert (await firm.state_of(purchase))["status"] == "PAID"
+
+
+async def test_the_api_decides_the_same_way(service: Service, firm: Firm) -> None:
+    purchase = await firm.ask_for()
+
+    waiting = await service.gql("{ viewer { approvalsWaiting { id purchase { credits } } } }", "approver")
+    decided = (await service.gql(APPROVE, "approver", id=purchase["id"])).data["approvePurchase"]
+
+    assert purchase["approval"]["id"] in {each["id"] for each in waiting.data["viewer"]["approvalsWaiting"]}
+    assert decided["purchase"]["status"] == "AWAITING_PAYMENT"
+    assert decided["purchase"]["approval"] == {
+        "status": "APPROVED",
+        "decisions": [{"approver": {"name": "Abel Approver"}, "verdict": "APPROVE", "via": "API"}],
+    }
+    cards = await firm.cards(purchase)
+    edited = await eventually(
+        lambda: Slack(service).messages(f"approval:{purchase['approval']['id']}:"),
+        lambda seen: len(seen) == 2 and all(card["edited"] for card in seen),
+    )
+    assert len(cards) == len(edited)
+
+
+async def test_a_rejection_wants_a_reason_and_ends_the_purchase(service: Service, firm: Firm) -> None:
+    purchase = await firm.ask_for()
+
+    without = (await service.gql(REJECT, "approver", id=purchase["id"], reason=" ")).data["rejectPurchase"]
+    rejected = (await service.gql(REJECT, "approver", id=purchase["id"], reason="Too dear")).data["rejectPurchase"]
+
+    assert without["userErrors"] == [{"code": "INVALID", "field": ["reason"]}]
+    assert rejected["purchase"] == {"status": "REJECTED", "failureReason": "Too dear"}
+    assert await ApprovalDecision.filter(approval_id=purchase["approval"]["id"]).count() == 1
+
+
+async def test_nobody_decides_their_own_purchase(service: Service, firm: Firm) -> None:
+    purchase = await firm.ask_for(by="approver")
+    cards = await firm.cards(purchase)
+    mine = next(card for card in cards if card["channel"] == "D0APPROVER")
+
+    by_api = (await service.gql(APPROVE, "approver", id=purchase["id"])).data["approvePurchase"]
+    await Slack(service).press(mine, "approve", "approver")
+    whispers = await eventually(lambda: Slack(service).whispers("approver", since=mine["ts"]), bool)
+
+    assert [error["code"] for error in by_api["userErrors"]] == ["SELF_APPROVAL"]
+    assert "You asked for this purchase yourself" in whispers[0]
+    assert await ApprovalDecision.filter(approval_id=purchase["approval"]["id"]).count() == 0
+
+
+@pytest.mark.parametrize("name", ["owner_of_the_firm", "removed"])
+async def test_who_is_not_named_or_no_longer_a_member_cannot_decide(service: Service, firm: Firm, name: str) -> None:
+    purchase = await firm.ask_for()
+    token = firm.owner
+    if name == "removed":
+        token = await service.owner_token(firm.account_id)
+        approver = service.demo.users["approver"]
+        await Membership.filter(account_id=firm.account_id, user_id=approver).delete()
+        pressed_by = (await firm.cards(purchase))[0]
+        await Slack(service).press(pressed_by, "approve", "approver")
+        whispers = await eventually(lambda: Slack(service).whispers("approver", since=pressed_by["ts"]), bool)
+        assert "does not name you" in whispers[0]
+
+    refused = (await service.gql(APPROVE, token, id=purchase["id"])).data["approvePurchase"]
+
+    assert [error["code"] for error in refused["userErrors"]] == ["NOT_AN_APPROVER"]
+    assert (await Purchase.get(id=purchase["id"])).status == "PENDING_APPROVAL"
+
+
+async def test_a_stranger_is_told_to_have_themselves_linked(service: Service, firm: Firm) -> None:
+    purchase = await firm.ask_for()
+    card = (await firm.cards(purchase))[0]
+
+    pressed = await Slack(service).press(card, "approve", "stranger")
+    response = await eventually(
+        lambda: service.http.get("/sandbox/slack/messages"),
+        lambda seen: any("not linked" in each["text"] and each["ts"] > card["ts"] for each in seen.json()),
+    )
+
+    assert pressed["status"] == 200
+    assert response.status_code == 200
+    assert (await firm.state_of(purchase))["status"] == "PENDING_APPROVAL"
+
+
+async def test_of_many_decisions_at_once_one_stands_and_the_others_are_told_who_decided(
+    service: Service, firm: Firm
+) -> None:
+    purchase = await firm.ask_for()
+
+    answers = await asyncio.gather(
+        *(service.gql(APPROVE, name, id=purchase["id"]) for name in ("approver", "deputy") * 5),
+        *(service.gql(REJECT, name, id=purchase["id"], reason="No") for name in ("approver", "deputy") * 5),
+    )
+
+    payloads = [next(iter(answer.data.values())) for answer in answers]
+    assert sum(payload["purchase"] is not None for payload in payloads) == 1
+    assert {error["code"] for payload in payloads for error in payload["userErrors"]} == {"ALREADY_DECIDED"}
+    assert await ApprovalDecision.filter(approval_id=purchase["approval"]["id"]).count() == 1
+    told = [error["message"] for payload in payloads[:10] for error in payload["userErrors"]]
+    assert all(message.startswith("This was ") and " by " in message for message in told)
+
+
+async def test_a_press_that_is_delivered_five_times_decides_once(service: Service, firm: Firm) -> None:
+    purchase = await firm.ask_for()
+    card = (await firm.cards(purchase))[0]
+
+    await Slack(service).press(card, "approve", "approver", deliveries=5)
+    await eventually(lambda: firm.state_of(purchase), lambda seen: seen["status"] == "AWAITING_PAYMENT")
+
+    rows = await get_connection("default").execute_query_dict(
+        "SELECT count(*) AS n FROM inbox_events WHERE source = 'slack' AND payload->>'value' LIKE $1",
+        [f"{purchase['approval']['id']}%"],
+    )
+    assert rows[0]["n"] == 1
+    assert await ApprovalDecision.filter(approval_id=purchase["approval"]["id"]).count() == 1
+
+
+async def test_of_two_required_the_first_approval_changes_nothing_yet(service: Service, firm: Firm) -> None:
+    at = await now()
+    async with in_transaction() as connection:
+        user_id = service.demo.users["pool_admin"]
+        await add_membership(connection, account_id=firm.account_id, user_id=user_id, role=AccountRole.MEMBER, at=at)
+    await policy(service, firm.account_id, required=2, approvers=("approver", "deputy", "pool_admin"))
+    purchase = await firm.ask_for()
+
+    first = (await service.gql(APPROVE, "approver", id=purchase["id"])).data["approvePurchase"]
+    again = (await service.gql(APPROVE, "approver", id=purchase["id"])).data["approvePurchase"]
+    second = (await service.gql(APPROVE, "deputy", id=purchase["id"])).data["approvePurchase"]
+
+    assert first["purchase"]["status"] == "PENDING_APPROVAL"
+    assert [error["code"] for error in again["userErrors"]] == ["ALREADY_DECIDED"]
+    assert second["purchase"]["status"] == "AWAITING_PAYMENT"
+
+
+async def test_what_nobody_decides_expires_with_its_purchase(service: Service, firm: Firm) -> None:
+    purchase = await firm.ask_for()
+    cards = await firm.cards(purchase)
+    await Approval.filter(id=purchase["approval"]["id"]).update(expires_at=await now())
+
+    late = (await service.gql(APPROVE, "approver", id=purchase["id"])).data["approvePurchase"]
+    await asyncio.gather(expire_due(service.shared.hub), expire_due(service.shared.hub))
+    state = await firm.state_of(purchase)
+
+    assert [error["code"] for error in late["userErrors"]] == ["APPROVAL_EXPIRED"]
+    assert (state["status"], state["approval"]["status"]) == ("EXPIRED", "EXPIRED")
+    edited = await eventually(
+        lambda: Slack(service).messages(f"approval:{purchase['approval']['id']}:"),
+        lambda seen: all(card["edited"] for card in seen),
+    )
+    assert len(edited) == len(cards) == 2
+    assert all("nobody decided in time" in card["text"] for card in edited)
+
+
+async def test_canceling_takes_the_question_back_and_a_stale_button_is_refused(service: Service, firm: Firm) -> None:
+    purchase = await firm.ask_for()
+    cards = await firm.cards(purchase)
+    cancel = "mutation ($id: ID!) { cancelPurchase(input: {purchaseId: $id}) { purchase { status } } }"
+
+    canceled = await service.gql(cancel, "member", id=purchase["id"])
+    await Slack(service).press(cards[0], "approve", "approver", force=True)
+    whispers = await eventually(lambda: Slack(service).whispers("approver", since=cards[0]["ts"]), bool)
+
+    assert canceled.data["cancelPurchase"]["purchase"]["status"] == "CANCELED"
+    assert "This was canceled" in whispers[0]
+    assert (await firm.state_of(purchase))["approval"]["status"] == "CANCELED"
+
+
+async def test_an_ambiguous_post_ends_with_one_card(service: Service, firm: Firm) -> None:
+    await Slack(service).fault("chat.postMessage", next=2, status=500, after=True)
+
+    purchase = await firm.ask_for()
+    cards = await eventually(lambda: firm.cards(purchase), lambda seen: len(seen) == 2, within_s=60)
+    await eventually(_drained, bool, within_s=60)
+
+    assert len(await firm.cards(purchase)) == len(cards) == 2
+
+
+async def _drained() -> bool:
+    rows = await get_connection("default").execute_query_dict(
+        "SELECT count(*) AS n FROM outbox WHERE queue = 'approvals'"
+    )
+    return bool(rows[0]["n"] == 0)
+
+
+async def test_policies_are_set_seen_and_deleted_by_owners(service: Service, firm: Firm) -> None:
+    set_it = """mutation ($input: SetApprovalPolicyInput!) { setApprovalPolicy(input: $input) {
+      approvalPolicy { id minimumCredits approvers { name } } userErrors { code field } } }"""
+    wanted = {
+        "accountId": firm.account_id,
+        "minimumCredits": 200,
+        "approverIds": [service.demo.users["approver"], service.demo.users["deputy"]],
+    }
+    made = (await service.gql(set_it, firm.owner, input=wanted)).data["setApprovalPolicy"]
+    one = (await service.gql(set_it, firm.owner, input=wanted | {"approverIds": [service.demo.users["approver"]]})).data
+    foreign = [service.demo.users["approver"], service.demo.users["other_owner"]]
+    other = (await service.gql(set_it, firm.owner, input=wanted | {"approverIds": foreign})).data
+    delete = "mutation ($id: ID!) { deleteApprovalPolicy(input: {id: $id}) { id userErrors { code } } }"
+    deleted = (await service.gql(delete, firm.owner, id=made["approvalPolicy"]["id"])).data
+    again = await service.gql(delete, firm.owner, id=made["approvalPolicy"]["id"])
+
+    assert [each["name"] for each in made["approvalPolicy"]["approvers"]] == ["Abel Approver", "Dana Deputy"]
+    assert one["setApprovalPolicy"]["userErrors"] == [{"code": "INVALID", "field": ["approverIds"]}]
+    assert other["setApprovalPolicy"]["userErrors"] == [{"code": "INVALID", "field": ["approverIds"]}]
+    assert deleted["deleteApprovalPolicy"]["id"] == made["approvalPolicy"]["id"]
+    assert again.codes == ["NOT_FOUND"]
+
+
+async def test_approval_updated_tells_who_may_decide(service: Service, firm: Firm) -> None:
+    async with service.live("approver") as live, service.live("member") as stranger:
+        watch = "subscription ($id: ID!) { approvalUpdated(accountId: $id) { id status viewerCanDecide } }"
+        await live.subscribe(watch, id=firm.account_id)
+        await stranger.subscribe(watch, id=firm.account_id)
+        refused = await stranger.receive()
+        purchase = await firm.ask_for()
+        came = await live.next(within_s=35)
+        await service.gql(APPROVE, "deputy", id=purchase["id"])
+        ended = await live.next()
+
+    assert refused["payload"][0]["extensions"]["code"] == "FORBIDDEN"
+    asked = (await latest_by_purchase([purchase["id"]]))[purchase["id"]]
+    assert came["approvalUpdated"] == {"id": asked.id, "status": "PENDING", "viewerCanDecide": True}
+    assert ended["approvalUpdated"] == {"id": asked.id, "status": "APPROVED", "viewerCanDecide": False}
