@@ -25,7 +25,9 @@ from app.routes.slack import SlackInteractions
 from app.routes.stripe import CheckoutReturn, StripeWebhook
 from app.routes.websocket import GraphQLOverWebSocket
 from app.sandbox.routes import sandbox_routes
+from app.sandbox.slack import SlackSandbox
 from app.sandbox.slack_people import TEAM_ID
+from app.sandbox.slack_routes import slack_routes
 from app.sandbox.stripe import Sandbox
 from app.settings import Settings
 from credits.chat import People
@@ -123,7 +125,13 @@ async def web(settings: Settings, shared: Parts) -> AsyncIterator[Starlette]:
                 webhook_secret=settings.stripe_webhook_secret.get_secret_value(),
             )
             await stack.enter_async_context(sandbox)
-            routes.append(sandbox_routes(sandbox))
+            slack = SlackSandbox(
+                url=settings.url,
+                local_url=settings.local_url,
+                signing_secret=settings.slack_signing_secret.get_secret_value(),
+            )
+            await stack.enter_async_context(slack)
+            routes += [slack_routes(slack), sandbox_routes(sandbox)]
         yield Starlette(routes=routes, middleware=_middleware(settings))
 
 

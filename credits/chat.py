@@ -28,6 +28,9 @@ RETURNING m.attempts
 """
 
 
+_LEAVE = "UPDATE chat_messages SET posting_until = clock_timestamp() WHERE dedupe = $1 AND ts IS NULL"
+
+
 class ChatMessage(Model):
     """A card for a channel or a person. `subject` is what it is about: its cards are edited together. `dedupe` is
     unique: one card for each."""
@@ -56,7 +59,12 @@ async def deliver(chat: ChatGateway, *, account_id: str, subject: str, to: str, 
         if await ChatMessage.exists(dedupe=dedupe, ts__not_isnull=True):
             return
         raise Unavailable(f"Another attempt may be posting {dedupe} just now.")
-    message = await chat.post(to, card, dedupe=dedupe, again=begun[0]["attempts"] > 1)
+    try:
+        message = await chat.post(to, card, dedupe=dedupe, again=begun[0]["attempts"] > 1)
+    except Exception:
+        # We live to tell that we are no longer at it: the next attempt need not wait for us.
+        await get_connection("default").execute_query(_LEAVE, [dedupe])
+        raise
     await ChatMessage.filter(dedupe=dedupe).update(channel=message.channel, ts=message.ts)
 
 

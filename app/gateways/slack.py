@@ -71,8 +71,9 @@ class SlackGateway:
     """A `ChatGateway` at Slack, or at whatever answers as Slack does under `base_url`.
 
     `signing_secrets` are all that may sign, so that one can be rotated; `timeout_s` bounds each verb as a whole, the
-    SDK's own retries included. To be made on the event loop it is used on. Refused (ValueError): no signing secret,
-    or an empty one, which anybody could sign with.
+    SDK's own retries included. To be made on the event loop it is used on. The bot's scopes: chat:write, im:write,
+    channels:read, groups:read, channels:history, groups:history, im:history. Refused (ValueError): no signing
+    secret, or an empty one, which anybody could sign with.
     """
 
     def __init__(
