@@ -2,15 +2,16 @@
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from pydantic import ValidationError
 
 from app import demo as demonstration
-from app import log
+from app import log, outbox_cli
 from app.auth import token_rules
 from app.database import TablesMissing, make_migrations
 from app.database import migrate as apply_migrations
@@ -22,6 +23,8 @@ from app.web import ClockMoved, Parts, parts
 from credits.access import tokens
 from credits.catalogue.service import load
 from schema.build import build_schema
+
+T = TypeVar("T")
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -50,6 +53,22 @@ def _settings() -> Settings:
 
 def _where(location: tuple[int | str, ...]) -> str:
     return f"{location[0]}: " if location else ""
+
+
+def _over_database(work: Callable[[], Awaitable[T]]) -> T:
+    """The result of work over the open database of the settings."""
+    settings = _settings()
+    results: list[T] = []
+
+    async def main() -> None:
+        async with database_of(settings) as url, parts(settings, url):
+            results.append(await work())
+
+    run(main())
+    return results[0]
+
+
+cli.add_typer(outbox_cli.with_database(_over_database), name="outbox")
 
 
 @cli.command()
@@ -95,15 +114,13 @@ def catalogue(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A TOML file like catalogue.toml.")],
 ) -> None:
     """Make packages and staging types what a file says; those it does not name are no longer offered."""
-    settings = _settings()
     document = file.read_text(encoding="utf-8")
 
     async def take_over() -> None:
-        async with database_of(settings) as url, parts(settings, url):
-            await load(document)
+        await load(document)
 
     try:
-        run(take_over())
+        _over_database(take_over)
     except ValueError as error:
         raise _Unusable(f"{file}: {error}") from error
     _say("The catalogue is what the file says.")
