@@ -149,7 +149,7 @@ class Account(Node):
             first=first,
             after=after,
             statuses=status,
-            only_for=None if may(standing, Action.SEE_ALL_APPROVALS, self.place) else standing.user_id,
+            only_for=None if may(standing, Action.SEE_ALL_APPROVALS, self.place) else standing.actor.id,
         )
 
     @strawberry.field(description="Which purchases need whose consent.")

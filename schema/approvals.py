@@ -20,7 +20,7 @@ from schema.balances import REREAD_AFTER_S
 from schema.context import Context, Info
 from schema.errors import UserError, refusals_as
 from schema.node import Node
-from schema.pagination import Connection, Position, connection
+from schema.pagination import Connection, Position, connection, instant_at
 from schema.people import User, find_user
 from schema.permissions import account_place, approval_for, check_kind, place_for, purchase_for, require
 
@@ -178,7 +178,7 @@ async def account_approvals(
             limit=limit,
             statuses=statuses,
             only_for=only_for,
-            before=(datetime.fromisoformat(position[0]), position[1]) if position else None,
+            before=(instant_at(position, 0), position[1]) if position else None,
         )
 
     return await connection(
@@ -311,10 +311,14 @@ class ApprovalMutation:
 
 
 async def _decide(context: Context, purchase_id: str, verdict: Verdict, comment: str | None) -> LazyPurchasePayload:
-    view, _ = await purchase_for(context, purchase_id, field="purchaseId")
+    view, place = await purchase_for(context, purchase_id, field="purchaseId")
     standing = context.standing
     require(standing, Action.DECIDE, await account_place(context, view.account_id))
     asked = await context.loaders.approvals_of_purchases.load(purchase_id)
+    concerned = view.requested_by.id == standing.user_id or (asked and standing.user_id in asked.approver_ids)
+    if not concerned and not may(standing, Action.CANCEL_ANOTHERS_PURCHASE, place):
+        # A colleague who sees it but neither decides nor looks after the wallet: to them there is nothing to decide.
+        raise NotFound
     if standing.user_id is None or asked is None:
         if view.requested_by.id == standing.user_id:
             raise Refusal(RefusalCode.SELF_APPROVAL, "You asked for this purchase yourself.")
@@ -343,6 +347,8 @@ class ApprovalSubscription:
                         context.forget()
                         yield Approval.of(view)
                 await subscription.hear(at_most_s=REREAD_AFTER_S)
+                await context.renew()
+                await place_for(context, account_id, Kind.ACCOUNT, Action.SEE, field="accountId")
 
 
 async def _is_named(account_id: str, user_id: str | None) -> bool:

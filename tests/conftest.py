@@ -8,8 +8,9 @@ import asyncpg
 import pytest
 
 from app.database import credentials, migrate
+from credits.ledger.invariants import broken
 from tests.support import servers
-from tests.support.service import Service, running
+from tests.support.service import Service, distributed, running
 
 _LEFT_OUT: list[str] = []
 
@@ -40,16 +41,25 @@ async def database_url(postgres: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def service(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
-    """The service, running."""
-    async with running(database_url, Path(tmp_path_factory.mktemp("data"))) as service:
-        yield service
+async def service(
+    request: pytest.FixtureRequest, database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    """The service, running: in this process, or with CREDITS_TEST_PROCESSES=1 as two web and two worker processes."""
+    data_dir = Path(tmp_path_factory.mktemp("data"))
+    if os.environ.get("CREDITS_TEST_PROCESSES") == "1":
+        async with distributed(database_url, request.getfixturevalue("redis_url"), data_dir) as service:
+            yield service
+            assert await broken() == {}
+    else:
+        async with running(database_url, data_dir) as service:
+            yield service
+            assert await broken() == {}
 
 
 @pytest.fixture(scope="session")
-async def redis_url() -> str:
+def redis_url() -> str:
     """A Redis that answers; without one the test is left out, and the end of the run says so."""
-    url = await servers.redis_url()
+    url = servers.redis_url()
     if url is None:
         if servers.INSIST:
             pytest.fail("CREDITS_TEST_INSIST wants Redis; none answers")

@@ -11,7 +11,7 @@ from tortoise.connection import get_connection
 
 from credits.ledger.invariants import broken
 from tests.support.processes import Running, start
-from tests.support.service import JWT_SECRET, SERVICE_KEY, SLACK_SECRET, WEBHOOK_SECRET, Service
+from tests.support.service import SERVICE_KEY, Service, environment_of
 
 SPEND = """mutation ($wallet: ID!, $key: String!) {
   deductCredits(input: {walletId: $wallet, stagingType: "FURNITURE_REMOVAL", idempotencyKey: $key}) {
@@ -47,13 +47,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(
 ) -> None:
     place = await service.account(credits_given=1_000_000)
     wallet = place.wallet_id or ""
-    settings = {
-        "DATABASE_URL": database_url,
-        "JWT_SECRET": JWT_SECRET,
-        "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
-        "SLACK_SIGNING_SECRET": SLACK_SECRET,
-        "SERVICE_KEYS": f"staging:{SERVICE_KEY}",
-    }
+    settings = environment_of(database_url)
     done: dict[str, str] = {}
     unknown: set[str] = set()
 

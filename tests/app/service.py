@@ -1,4 +1,4 @@
-"""A service in small for tests of the sandbox and the gateways: the sandbox over real HTTP, and who takes what it tells.
+"""A service in small for tests of the sandbox and the gateways: the sandbox over real HTTP, and who takes what it says.
 
 It runs on a free port in the test's own loop, so that nothing is simulated between the SDK and the database.
 """

@@ -91,9 +91,9 @@ async def start(command: str, port: int, data_dir: Path, **more: str) -> Running
 
 
 @asynccontextmanager
-async def started(command: str, data_dir: Path, **more: str) -> AsyncIterator[Running]:
+async def started(command: str, data_dir: Path, *, port: int | None = None, **more: str) -> AsyncIterator[Running]:
     """The process, ready; ended with the block however it goes."""
-    running = await start(command, free_port(), data_dir, **more)
+    running = await start(command, port or free_port(), data_dir, **more)
     try:
         await running.ready()
         yield running

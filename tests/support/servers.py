@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-from redis.asyncio import Redis
+from redis import Redis
 from redis.exceptions import RedisError
 
 from app import embedded
@@ -55,12 +55,12 @@ def on_server(url: str, database: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, f"/{database}", parts.query, ""))
 
 
-async def redis_url() -> str | None:
+def redis_url() -> str | None:
     """The address of a Redis that answers, or None."""
     url = os.environ.get("CREDITS_TEST_REDIS_URL", LOCAL_REDIS)
     try:
-        async with Redis.from_url(url, socket_connect_timeout=1) as redis:
-            await redis.ping()
+        with Redis.from_url(url, socket_connect_timeout=1) as redis:
+            redis.ping()
     except (RedisError, OSError):
         return None
     return url

@@ -3,10 +3,11 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,6 +31,7 @@ from credits.actors import SYSTEM
 from credits.ledger.rules import Refused
 from credits.ledger.service import GrantInput, grant
 from credits.ledger.writer import Writer
+from tests.support.processes import free_port, start, started
 
 JWT_SECRET = "the-secret-of-these-tests-and-no-other"
 WEBHOOK_SECRET = "whsec_of_these_tests"
@@ -113,8 +115,14 @@ class Service:
     settings: Settings
     shared: Parts
     writer: Writer
-    http: httpx.AsyncClient
     demo: Demo
+    urls: tuple[str, ...]
+    clients: Iterator[httpx.AsyncClient]
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """A client of the service; of several web processes each in turn."""
+        return next(self.clients)
 
     async def gql(self, query: str, token: str | None = "owner", **variables: Any) -> Answer:
         """Send an operation as a demo person (by the token's name), as the bearer of another token, or as nobody."""
@@ -134,7 +142,7 @@ class Service:
 
     def raw_socket(self, **options: Any) -> connect:
         """A websocket on which nothing was said yet."""
-        url = f"{self.settings.url.replace('http', 'ws')}/graphql"
+        url = f"{self.urls[-1].replace('http', 'ws')}/graphql"
         return connect(url, subprotocols=["graphql-transport-ws"], proxy=None, **options)  # type: ignore[list-item]
 
     async def account(self, *, credits_given: int = 0, time_zone: str = "UTC") -> Place:
@@ -192,7 +200,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def running(database_url: str, data_dir: Path, **changes: Any) -> AsyncIterator[Service]:
-    """The service, worker included, until the block ends."""
+    """The service in this process, worker included, until the block ends."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     settings = settings_for(listener.getsockname()[1], data_dir=data_dir, **changes)
@@ -201,15 +209,53 @@ async def running(database_url: str, data_dir: Path, **changes: Any) -> AsyncIte
         demo = await seed(settings, shared.hub)
         app = await stack.enter_async_context(web(settings, shared))
         await stack.enter_async_context(worker(settings, shared))
-        writer = Writer(shared.hub)
-        stack.push_async_callback(writer.close)
         await stack.enter_async_context(_served(app, listener))
-        http = await stack.enter_async_context(
-            httpx.AsyncClient(
-                base_url=settings.url, timeout=30, trust_env=False, limits=httpx.Limits(max_connections=300)
-            )
-        )
-        yield Service(settings=settings, shared=shared, writer=writer, http=http, demo=demo)
+        yield await _service(stack, settings, shared, demo, (settings.url,))
+
+
+@asynccontextmanager
+async def distributed(database_url: str, redis_url: str, data_dir: Path) -> AsyncIterator[Service]:
+    """The service as two web and two worker processes over Redis. What is asked goes to the two webs in turns; this
+    process is only a client that can look into the database."""
+    ports = [free_port(), free_port()]
+    settings = settings_for(ports[0], data_dir=data_dir, redis_url=redis_url)
+    async with AsyncExitStack() as stack:
+        shared = await stack.enter_async_context(parts(settings, database_url))
+        demo = await seed(settings, shared.hub)
+        environment = environment_of(database_url, redis_url)
+        for port in ports:
+            await stack.enter_async_context(started("serve", data_dir, port=port, **environment))
+        for number in range(2):
+            process = await start("worker", ports[0], data_dir / f"worker-{number}", **environment)
+            stack.push_async_callback(process.end)
+        yield await _service(stack, settings, shared, demo, tuple(f"http://127.0.0.1:{port}" for port in ports))
+
+
+def environment_of(database_url: str, redis_url: str = "") -> dict[str, str]:
+    """The settings of the tests for a process of its own."""
+    return {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "JWT_SECRET": JWT_SECRET,
+        "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "SLACK_SIGNING_SECRET": SLACK_SECRET,
+        "SERVICE_KEYS": f"staging:{SERVICE_KEY}",
+        "OPERATORS": "operator@demo.example",
+        "RETURN_URLS": "https://shop.example/back",
+    }
+
+
+async def _service(
+    stack: AsyncExitStack, settings: Settings, shared: Parts, demo: Demo, urls: tuple[str, ...]
+) -> Service:
+    writer = Writer(shared.hub)
+    stack.push_async_callback(writer.close)
+    limits = httpx.Limits(max_connections=300)
+    clients = [
+        await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=limits))
+        for url in urls
+    ]
+    return Service(settings=settings, shared=shared, writer=writer, demo=demo, urls=urls, clients=cycle(clients))
 
 
 @asynccontextmanager

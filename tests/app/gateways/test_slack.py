@@ -259,15 +259,15 @@ async def test_only_one_person_sees_what_is_whispered(service: Service) -> None:
 
 
 async def test_a_refusal_is_slacks_own_word(service: Service) -> None:
-    with pytest.raises(GatewayRefused, match="^channel_not_found$"):
+    with pytest.raises(GatewayRefused, match=r"^channel_not_found$"):
         await service.slack.post("C0UNKNOWN1", CARD, dedupe="1", again=False)
-    with pytest.raises(GatewayRefused, match="^channel_not_found$"):
+    with pytest.raises(GatewayRefused, match=r"^channel_not_found$"):
         await service.slack.post("#unknown", CARD, dedupe="1", again=True)
-    with pytest.raises(GatewayRefused, match="^user_not_found$"):
+    with pytest.raises(GatewayRefused, match=r"^user_not_found$"):
         await service.slack.post("U0UNKNOWN1", CARD, dedupe="1", again=False)
-    with pytest.raises(GatewayRefused, match="^message_not_found$"):
+    with pytest.raises(GatewayRefused, match=r"^message_not_found$"):
         await service.slack.update(MessageRef(APPROVALS, "1.000001"), CARD)
-    with pytest.raises(GatewayRefused, match="^channel_not_found$"):
+    with pytest.raises(GatewayRefused, match=r"^channel_not_found$"):
         await service.slack.whisper("C0UNKNOWN1", APPROVER, "Hello")
 
     assert await messages(service) == []
@@ -275,7 +275,7 @@ async def test_a_refusal_is_slacks_own_word(service: Service) -> None:
 
 async def test_a_token_that_is_not_taken_is_refused(service: Service) -> None:
     async with gateway_to(f"{service.url}/sandbox/slack/api/", token="xoxp-another") as gateway:
-        with pytest.raises(GatewayRefused, match="^invalid_auth$"):
+        with pytest.raises(GatewayRefused, match=r"^invalid_auth$"):
             await gateway.post(APPROVALS, CARD, dedupe="1", again=False)
 
 
@@ -457,7 +457,7 @@ async def test_an_answer_that_is_no_definite_no_is_unavailable(status: int, body
 
 async def test_a_definite_no_is_refused_whatever_its_status() -> None:
     async with answering(403, b'{"ok": false, "error": "account_inactive"}') as gateway:
-        with pytest.raises(GatewayRefused, match="^account_inactive$"):
+        with pytest.raises(GatewayRefused, match=r"^account_inactive$"):
             await gateway.post(APPROVALS, CARD, dedupe="1", again=False)
 
 
