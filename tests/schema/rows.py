@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tests.schema.world import World
+from tests.schema.world import MUCH, World
 
 # The id of what a role asks for: within its scope, or (`inside` False) beyond it.
 Subject = Callable[[World, str, bool], Awaitable[str]]
@@ -72,6 +72,32 @@ async def _anothers_purchase(world: World, role: str, inside: bool) -> str:
     return await world.purchase("department" if inside else "other_department", another)
 
 
+async def _own_request(world: World, role: str, inside: bool) -> str:
+    return await world.purchase("account", world.actors[role], quantity=MUCH)
+
+
+async def _anothers_request(world: World, role: str, inside: bool) -> str:
+    return await world.purchase("department" if inside else "other_pool", await world.buyer(), quantity=MUCH)
+
+
+async def _approval(world: World, role: str, inside: bool) -> str:
+    if role == "member" and inside:
+        return await world.approval("account", world.actors[role])
+    beyond = "sibling" if role == "department_member" else "other_pool"
+    return await world.approval("department" if inside else beyond, await world.buyer())
+
+
+async def _policy(world: World, role: str, inside: bool) -> str:
+    return await world.policy(minimum_credits=900_000_000, approvers=("approver",))
+
+
+async def _watched(world: World, role: str, inside: bool) -> str:
+    # The approver is named by the account's policy, the owner by that of the other pool: each is told of one.
+    for place in ("department", "other_pool"):
+        await world.purchase(place, await world.buyer(), quantity=MUCH)
+    return world.id_of("account")
+
+
 PLACE, WALLET = _ids(), _ids(wallets=True)
 _BUY = """mutation ($id: ID!, $key: String!) { done: purchaseCredits(input: {walletId: $id, packageCode: "STARTER",
   idempotencyKey: $key}) { purchase { id status } userErrors { code } } }"""
@@ -83,9 +109,21 @@ _GRANT = """mutation ($id: ID!, $key: String!) { done: grantCredits(input: {wall
   idempotencyKey: $key}) { transaction { change } userErrors { code } } }"""
 _OPEN = """mutation ($key: String!) { done: createAccount(input: {name: "Made", kind: INDIVIDUAL, ownerName: "Made",
   ownerEmail: "made@world.example", idempotencyKey: $key}) { account { id } userErrors { code } } }"""
+_APPROVE = """mutation ($id: ID!) { done: approvePurchase(input: {purchaseId: $id}) { purchase { status }
+  userErrors { code } } }"""
+_REJECT = """mutation ($id: ID!) { done: rejectPurchase(input: {purchaseId: $id, reason: "Too much"}) {
+  purchase { status } userErrors { code } } }"""
+_SET_POLICY = """mutation ($id: ID!, $people: [ID!]!) { done: setApprovalPolicy(input: {accountId: $id,
+  minimumCredits: 800000000, approverIds: $people}) { approvalPolicy { id } userErrors { code } } }"""
+_DELETE_POLICY = """mutation ($id: ID!) { done: deleteApprovalPolicy(input: {id: $id}) { id userErrors { code } } }"""
+_SET_ALERT = """mutation ($id: ID!) { done: setBalanceAlert(input: {walletId: $id, threshold: 3}) { wallet { id }
+  userErrors { code } } }"""
+_SNOOZE = """mutation ($id: ID!) { done: snoozeAlert(input: {walletId: $id}) { wallet { id }
+  userErrors { code } } }"""
 _LIVE = "subscription ($id: ID!) { balanceChanged(walletId: $id) { walletId balance { available } } }"
 _LIVE_ACCOUNT = "subscription ($id: ID!) { accountBalanceChanged(accountId: $id) { walletId balance { available } } }"
 _LIVE_PURCHASE = "subscription ($id: ID!) { purchaseUpdated(purchaseId: $id) { id status } }"
+_LIVE_APPROVALS = "subscription ($id: ID!) { approvalUpdated(accountId: $id) { id status } }"
 
 
 def _query(field: str, inner: str = "") -> str:
@@ -112,6 +150,12 @@ ROWS = {
     "account.purchases": Row(
         _query("account", "purchases { nodes { id } }"), PLACE["account"], ("account", "purchases", "nodes")
     ),
+    "account.approvals": Row(
+        _query("account", "approvals { nodes { id } }"), PLACE["account"], ("account", "approvals", "nodes")
+    ),
+    "account.approvalPolicies": Row(
+        _query("account", "approvalPolicies { id minimumCredits }"), PLACE["account"], ("account", "approvalPolicies")
+    ),
     "pool": Row(_query("pool", "name"), PLACE["pool"], ("pool",)),
     "department": Row(_query("department", "name"), PLACE["department"], ("department",)),
     **{
@@ -128,15 +172,25 @@ ROWS = {
             ("lots", "department"),
         )
     },
+    "wallet.alert(account)": Row(_query("wallet", "alert { threshold }"), WALLET["account"], ("wallet", "alert")),
     "transaction": Row(_query("transaction", "change"), _transaction, ("transaction",)),
     "purchase": Row(_query("purchase", "status"), _purchase, ("purchase",)),
+    "approval": Row(_query("approval", "status"), _approval, ("approval",)),
     **{f"purchaseCredits({of})": Row(_BUY, WALLET[of], ("done", "purchase")) for of in WALLET},
     "cancelPurchase(own)": Row(_CANCEL, _own_purchase, ("done", "purchase")),
     "cancelPurchase(another's)": Row(_CANCEL, _anothers_purchase, ("done", "purchase")),
     **{f"deductCredits({of})": Row(_SPEND, WALLET[of], ("done", "transaction")) for of in WALLET},
+    "approvePurchase(own)": Row(_APPROVE, _own_request, ("done", "purchase")),
+    "approvePurchase(another's)": Row(_APPROVE, _anothers_request, ("done", "purchase")),
+    "rejectPurchase(another's)": Row(_REJECT, _anothers_request, ("done", "purchase")),
+    "setApprovalPolicy": Row(_SET_POLICY, PLACE["account"], ("done", "approvalPolicy")),
+    "deleteApprovalPolicy": Row(_DELETE_POLICY, _policy, ("done", "id")),
+    **{f"setBalanceAlert({of})": Row(_SET_ALERT, WALLET[of], ("done", "wallet")) for of in ("account", "department")},
+    "snoozeAlert(department)": Row(_SNOOZE, WALLET["department"], ("done", "wallet")),
     "createAccount": Row(_OPEN, None, ("done", "account")),
     "grantCredits": Row(_GRANT, WALLET["account"], ("done", "transaction")),
     **{f"balanceChanged({of})": Row(_LIVE, WALLET[of], ("balanceChanged", "balance")) for of in WALLET},
     "accountBalanceChanged": Row(_LIVE_ACCOUNT, PLACE["account"], ("accountBalanceChanged", "balance")),
+    "approvalUpdated": Row(_LIVE_APPROVALS, _watched, ("approvalUpdated",)),
     "purchaseUpdated": Row(_LIVE_PURCHASE, _purchase, ("purchaseUpdated",)),
 }

@@ -33,6 +33,9 @@ from credits.accounts.service import (
     find_or_make_user,
 )
 from credits.actors import SYSTEM, Actor, ActorKind
+from credits.approvals.queries import latest_by_purchase
+from credits.approvals.rules import PolicyView
+from credits.approvals.service import set_policy
 from credits.ledger.queries import LineFilter, open_lots, wallet_lines
 from credits.purchases.service import PurchaseInput, request_purchase
 from tests.support.service import Answer, Service
@@ -40,6 +43,8 @@ from tests.support.service import Answer, Service
 PEOPLE = ("owner", "auditor", "member", "pool_admin", "department_member", "approver")
 ROLES = (*PEOPLE, "api_key", "service", "operator")
 STRANGER = "other_owner"
+# Packages of 100 credits: beyond what the tests buy otherwise, counted together as purchases of a day are.
+MUCH = 4_000
 _ROLE_OF = {"owner": AccountRole.OWNER, "auditor": AccountRole.AUDITOR}
 
 
@@ -89,12 +94,12 @@ class World:
             self.actors[secret] = Actor(kind=ActorKind.API_KEY, id=row.id)
         return self.keys[scopes, only, of]
 
-    async def purchase(self, place_name: str, by: Actor) -> str:
-        """A new purchase for the place's wallet that awaits payment."""
+    async def purchase(self, place_name: str, by: Actor, *, quantity: int = 1) -> str:
+        """A new purchase for the place's wallet; with a quantity of `MUCH` it needs approval where there is a policy."""
         wanted = PurchaseInput(
             wallet_id=self.wallet_of(place_name),
             package_code="STARTER",
-            quantity=1,
+            quantity=quantity,
             credits=None,
             justification=None,
             return_url=None,
@@ -102,6 +107,33 @@ class World:
         )
         view, _ = await request_purchase(self.service.shared.checkouts, by, self.places[place_name], wanted)
         return view.id
+
+    async def buyer(self) -> Actor:
+        """A new member: what others of the tests have bought is not counted with what they buy."""
+        return await self.hire(AccountRole.MEMBER)
+
+    async def approval(self, place_name: str, by: Actor) -> str:
+        """The request for consent to a new purchase of much."""
+        bought = await self.purchase(place_name, by, quantity=MUCH)
+        return (await latest_by_purchase([bought]))[bought].id
+
+    async def policy(self, *, minimum_credits: int, approvers: tuple[str, ...], pool: str | None = None) -> str:
+        """A policy that names the people with these roles and one more; returns its id."""
+        another = await self.hire(AccountRole.MEMBER)
+        wanted = PolicyView(
+            id="",
+            account_id=self.places["account"].account_id,
+            pool_id=self.id_of(pool) if pool else None,
+            minimum_credits=minimum_credits,
+            approver_ids=(*(self.actors[role].id for role in approvers), another.id),
+            required_approvals=1,
+            expires_after_hours=72,
+            remind_after_hours=None,
+            escalate_after_hours=None,
+            escalate_to_ids=(),
+            slack_channel=None,
+        )
+        return (await set_policy(wanted, now=datetime.now(UTC))).id
 
     async def hire(self, role: AccountRole, *, administers: str | None = None, belongs_to: str | None = None) -> Actor:
         """A new person in the account; their token stands under their id."""
@@ -209,16 +241,16 @@ async def _people(
     return people
 
 
-# Filled and emptied by the worker at any time.
-_THE_WORKERS = ("outbox", "dead_letters", "chat_messages", "sandbox_deliveries", "sandbox_attempts")
+# Filled and emptied by the worker at any time; the sandbox's sessions are made by callers.
+_THE_WORKERS = ("outbox", "dead_letters", "chat_messages", "sandbox_")
 
 
 async def digest() -> dict[str, int]:
     """How many rows each table has, and all wallets' versions added up: what any effect would change."""
     connection = get_connection("default")
     found = await connection.execute_query_dict("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    tables = [row["tablename"] for row in found if row["tablename"] not in _THE_WORKERS]
-    columns = [f'(SELECT count(*) FROM "{table}") AS "{table}"' for table in tables]
+    tables = [name for row in found if not (name := row["tablename"]).startswith(_THE_WORKERS)]
+    columns = [f'(SELECT count(*) FROM "{table}") AS "{table}"' for table in (*tables, "sandbox_sessions")]
     columns.append("(SELECT sum(version)::bigint FROM wallets) AS versions")
     (counts,) = await connection.execute_query_dict(f"SELECT {', '.join(columns)}")
     return counts

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import httpx
@@ -118,6 +118,7 @@ class Service:
     demo: Demo
     urls: tuple[str, ...]
     clients: Iterator[httpx.AsyncClient]
+    workers: "Workers"
 
     @property
     def http(self) -> httpx.AsyncClient:
@@ -198,6 +199,30 @@ class _Server(uvicorn.Server):
         """None."""
 
 
+@dataclass(slots=True)
+class Workers:
+    """The workers of a service, which can be sent away for a while."""
+
+    hire: Callable[[AsyncExitStack], Awaitable[None]]
+    at_work: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def __aenter__(self) -> Self:
+        await self.hire(self.at_work)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.at_work.aclose()
+
+    @asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Nobody works until the block ends."""
+        await self.at_work.aclose()
+        try:
+            yield
+        finally:
+            await self.hire(self.at_work)
+
+
 @asynccontextmanager
 async def running(database_url: str, data_dir: Path, **changes: Any) -> AsyncIterator[Service]:
     """The service in this process, worker included, until the block ends."""
@@ -208,9 +233,13 @@ async def running(database_url: str, data_dir: Path, **changes: Any) -> AsyncIte
         shared = await stack.enter_async_context(parts(settings, database_url))
         demo = await seed(settings, shared.hub)
         app = await stack.enter_async_context(web(settings, shared))
-        await stack.enter_async_context(worker(settings, shared))
         await stack.enter_async_context(_served(app, listener))
-        yield await _service(stack, settings, shared, demo, (settings.url,))
+
+        async def hire(at_work: AsyncExitStack) -> None:
+            await at_work.enter_async_context(worker(settings, shared))
+
+        workers = await stack.enter_async_context(Workers(hire))
+        yield await _service(stack, settings, shared, demo, (settings.url,), workers)
 
 
 @asynccontextmanager
@@ -225,10 +254,15 @@ async def distributed(database_url: str, redis_url: str, data_dir: Path) -> Asyn
         environment = environment_of(database_url, redis_url)
         for port in ports:
             await stack.enter_async_context(started("serve", data_dir, port=port, **environment))
-        for number in range(2):
-            process = await start("worker", ports[0], data_dir / f"worker-{number}", **environment)
-            stack.push_async_callback(process.end)
-        yield await _service(stack, settings, shared, demo, tuple(f"http://127.0.0.1:{port}" for port in ports))
+
+        async def hire(at_work: AsyncExitStack) -> None:
+            for number in range(2):
+                process = await start("worker", ports[0], data_dir / f"worker-{number}", **environment)
+                at_work.push_async_callback(process.end)
+
+        workers = await stack.enter_async_context(Workers(hire))
+        urls = tuple(f"http://127.0.0.1:{port}" for port in ports)
+        yield await _service(stack, settings, shared, demo, urls, workers)
 
 
 def environment_of(database_url: str, redis_url: str = "") -> dict[str, str]:
@@ -246,7 +280,12 @@ def environment_of(database_url: str, redis_url: str = "") -> dict[str, str]:
 
 
 async def _service(
-    stack: AsyncExitStack, settings: Settings, shared: Parts, demo: Demo, urls: tuple[str, ...]
+    stack: AsyncExitStack,
+    settings: Settings,
+    shared: Parts,
+    demo: Demo,
+    urls: tuple[str, ...],
+    workers: Workers,
 ) -> Service:
     writer = Writer(shared.hub)
     stack.push_async_callback(writer.close)
@@ -255,7 +294,15 @@ async def _service(
         await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=limits))
         for url in urls
     ]
-    return Service(settings=settings, shared=shared, writer=writer, demo=demo, urls=urls, clients=cycle(clients))
+    return Service(
+        settings=settings,
+        shared=shared,
+        writer=writer,
+        demo=demo,
+        urls=urls,
+        clients=cycle(clients),
+        workers=workers,
+    )
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import json
 import re
 from typing import Any
 
@@ -52,9 +53,8 @@ def section(text: str, kind: str = "mrkdwn") -> dict[str, Any]:
 
 
 async def call(service: Service, method: str, token: str = SLACK_TOKEN, **arguments: object) -> dict[str, Any]:
-    response = await service.http.post(
-        f"{SLACK}/api/{method}", headers={"Authorization": f"Bearer {token}"}, json=arguments
-    )
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    response = await service.http.post(f"{SLACK}/api/{method}", headers=headers, content=json.dumps(arguments))
     assert response.status_code == 200
     body: dict[str, Any] = response.json()
     return body
