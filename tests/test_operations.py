@@ -104,6 +104,30 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
         case "create-account":
             owner = {"ownerEmail": f"{key}@test.example", "ownerName": "Nora New", "timeZone": "Europe/Berlin"}
             return "operator", {"input": {"name": "New Realty", "kind": "ENTERPRISE", "idempotencyKey": key} | owner}
+        case "approve-purchase":
+            return "approver", {"input": {"purchaseId": await waiting(service), "comment": "Open house in May"}}
+        case "reject-purchase":
+            return "deputy", {"input": {"purchaseId": await waiting(service), "reason": "Ask again in May"}}
+        case "approval":
+            return "member", {"id": await request_for(service, await waiting(service))}
+        case "approvals-waiting":
+            await waiting(service)
+            return "approver", {}
+        case "approval-updated":
+            await waiting(service)
+            return "approver", {"accountId": demo.accounts["demo"]}
+        case "set-approval-policy":
+            return "owner", {"input": policy(service)}
+        case "delete-approval-policy":
+            answer = (await service.gql(OPERATIONS["set-approval-policy"], "owner", input=policy(service))).data
+            return "owner", {"input": {"id": answer["setApprovalPolicy"]["approvalPolicy"]["id"]}}
+        case "set-balance-alert":
+            place = await service.account()
+            wanted = {"walletId": place.wallet_id, "threshold": 50, "slackChannel": "#credits"}
+            return await service.owner_token(place.account_id), {"input": wanted}
+        case "snooze-alert":
+            place = await service.account(credits_given=30)
+            return await service.owner_token(place.account_id), {"input": {"walletId": place.wallet_id, "hours": 4}}
         case "balance-changed":
             return "department_member", {"walletId": demo.wallets["department"]}
         case "account-balance-changed":
@@ -118,3 +142,26 @@ async def purchased(service: Service) -> str:
     answer = (await service.gql(OPERATIONS["purchase-credits"], "owner", **variables)).data
     purchase_id: str = answer["purchaseCredits"]["purchase"]["id"]
     return purchase_id
+
+
+async def waiting(service: Service) -> str:
+    """A purchase that waits for consent."""
+    wanted = {"walletId": service.demo.wallets["account"], "packageCode": "PROFESSIONAL", "idempotencyKey": uuid4().hex}
+    bought = (await service.gql(OPERATIONS["purchase-credits"], "member", input=wanted)).data["purchaseCredits"]
+    assert bought["purchase"]["status"] == "PENDING_APPROVAL"
+    purchase_id: str = bought["purchase"]["id"]
+    return purchase_id
+
+
+async def request_for(service: Service, purchase_id: str) -> str:
+    """The id of the request for consent to a purchase."""
+    waits = (await service.gql(OPERATIONS["approvals-waiting"], "approver")).data["viewer"]["approvalsWaiting"]
+    (approval_id,) = (each["id"] for each in waits if each["purchase"]["id"] == purchase_id)
+    return str(approval_id)
+
+
+def policy(service: Service) -> dict[str, Any]:
+    """A policy for the demonstration's pool that no other test's purchase falls under."""
+    approvers = [service.demo.users[name] for name in ("approver", "deputy")]
+    place = {"accountId": service.demo.accounts["demo"], "poolId": service.demo.pools["demo"]}
+    return place | {"minimumCredits": 90_000, "approverIds": approvers}

@@ -1,5 +1,5 @@
-"""Webs and workers killed again and again while approvals and alerts are under way: nothing is lost, nothing comes
-twice."""
+"""Webs and workers killed, and Redis emptied, again and again while approvals and alerts are under way: nothing is
+lost, nothing comes twice."""
 
 import asyncio
 import random
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
+from redis.asyncio import Redis
 from tortoise.connection import get_connection
 
 from credits.approvals.models import Approval, ApprovalDecision
@@ -122,6 +123,8 @@ async def test_a_storm_of_kills_ends_with_one_card_each_and_one_decision(
             for _ in range(KILLINGS):
                 await asyncio.sleep(dice.uniform(0.2, 0.8))
                 await ships.kill(dice.choice(sorted(ships.running)))
+                if dice.random() < 0.3:
+                    await _empty(redis_url)
 
         async def buy() -> str:
             variables = {"wallet": firm.wallet, "package": "PROFESSIONAL", "key": uuid4().hex}
@@ -153,6 +156,12 @@ async def test_a_storm_of_kills_ends_with_one_card_each_and_one_decision(
     assert Counter(row.status.value for row in rows) == {"APPROVED": PURCHASES}
     assert await ApprovalDecision.filter(approval_id__in=approvals).count() == PURCHASES
     assert await broken() == {}
+
+
+async def _empty(redis_url: str) -> None:
+    """Redis came back with nothing in it."""
+    async with Redis.from_url(redis_url) as redis:
+        await redis.flushdb()
 
 
 async def _drained() -> bool:

@@ -58,9 +58,9 @@ async def _transaction(world: World, role: str, inside: bool) -> str:
 
 async def _purchase(world: World, role: str, inside: bool) -> str:
     if role in {"member", "approver"}:
-        return await world.purchase("account", world.actors[role if inside else "owner"])
+        return await world.purchase("account", world.actors[role] if inside else await world.buyer())
     beyond = "sibling" if role == "department_member" else "other_pool"
-    return await world.purchase("department" if inside else beyond, world.actors["owner"])
+    return await world.purchase("department" if inside else beyond, await world.buyer())
 
 
 async def _own_purchase(world: World, role: str, inside: bool) -> str:
@@ -68,8 +68,7 @@ async def _own_purchase(world: World, role: str, inside: bool) -> str:
 
 
 async def _anothers_purchase(world: World, role: str, inside: bool) -> str:
-    another = world.actors["pool_admin" if role == "owner" else "owner"]
-    return await world.purchase("department" if inside else "other_department", another)
+    return await world.purchase("department" if inside else "other_department", await world.buyer())
 
 
 async def _own_request(world: World, role: str, inside: bool) -> str:

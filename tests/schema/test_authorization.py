@@ -166,7 +166,7 @@ async def _ask(world: World, row: Row, token: str | None, given: str | None) -> 
     if "$key" in row.document:
         variables["key"] = uuid4().hex
     if "$people" in row.document:
-        variables["people"] = [world.actors["approver"].id, world.actors["member"].id]
+        variables["people"] = [world.actors[role].id for role in ("approver", "owner")]
     return await world.ask(token, row.document, **variables)
 
 

@@ -8,12 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
-from credits.accounts.models import AccountRole, DepartmentMember
+from credits.accounts.models import AccountRole, DepartmentMember, Membership
 from credits.accounts.rules import Scope
 from credits.ids import kind_of, make_id
 from credits.purchases.queries import purchase
-from tests.schema.world import ROLES, World, digest, email_of, make_world
+from tests.schema.world import MUCH, ROLES, World, digest, email_of, make_world
 from tests.support.service import Answer, Service
 
 EVERYWHERE = ("account", "pool", "other_pool", "department", "sibling", "other_department")
@@ -229,6 +230,57 @@ async def test_a_key_for_the_accounts_wallet_learns_nothing_of_the_others(world:
     assert {node["wallet"]["id"] for node in purchases} == {world.wallet_of("account")}
     assert bought["account"] in {node["id"] for node in purchases}
     assert told.codes == ["FORBIDDEN"]
+
+
+APPROVALS = "query ($id: ID!) { account(id: $id) { approvals { nodes { id } } } }"
+
+
+async def test_of_the_accounts_approvals_nobody_sees_what_they_could_not_open(service: Service) -> None:
+    world = await make_world(service)
+    await world.policy(minimum_credits=MUCH * 100, approvers=("approver",))
+    asked = {role: await world.approval("account", world.actors[role]) for role in ("owner", "member", "pool_admin")}
+    limited = await world.key(frozenset(Scope), only="account")
+    ask = "query ($id: ID!) { approval(id: $id) { id viewerCanDecide } }"
+    seen, listed, decided_by = {}, {}, {}
+
+    for role, token in {
+        **{role: world.tokens[role] for role in ROLES if role != "service"},
+        "limited": limited,
+    }.items():
+        opened = {name: await world.ask(token, ask, id=given) for name, given in asked.items()}
+        seen[role] = {name for name, answer in opened.items() if not answer.codes}
+        decided_by[role] = {name for name in seen[role] if opened[name].data["approval"]["viewerCanDecide"]}
+        nodes = (await world.ask(token, APPROVALS, id=world.id_of("account"))).data["account"]["approvals"]["nodes"]
+        listed[role] = {name for name, given in asked.items() if {"id": given} in nodes}
+
+    everything = {*asked}
+    assert seen == {
+        **dict.fromkeys(("owner", "auditor", "approver", "api_key", "operator", "limited"), everything),
+        "member": {"member"},
+        "pool_admin": {"pool_admin"},
+        "department_member": set(),
+    }
+    assert listed == seen | {"limited": set()}
+    assert decided_by == dict.fromkeys(seen, set()) | {"approver": everything}
+
+
+async def test_who_left_the_account_hears_of_no_more_approvals(service: Service) -> None:
+    world = await make_world(service)
+    await world.policy(minimum_credits=MUCH * 100, approvers=("approver",))
+    await world.purchase("account", await world.buyer(), quantity=MUCH)
+    live = "subscription ($id: ID!) { approvalUpdated(accountId: $id) { status purchase { status } } }"
+
+    async with service.live(world.tokens["approver"]) as socket:
+        await socket.subscribe(live, id=world.id_of("account"))
+        first = (await socket.next())["approvalUpdated"]
+        await Membership.filter(user_id=world.actors["approver"].id).delete()
+        await world.purchase("account", await world.buyer(), quantity=MUCH)
+        service.shared.hub.missed()
+
+        with pytest.raises(ConnectionClosed, match="4403"):
+            await socket.receive()
+
+    assert first == {"status": "PENDING", "purchase": {"status": "PENDING_APPROVAL"}}
 
 
 async def test_a_key_that_may_not_read_knows_its_own_name_and_no_account(world: World) -> None:

@@ -95,7 +95,7 @@ class World:
         return self.keys[scopes, only, of]
 
     async def purchase(self, place_name: str, by: Actor, *, quantity: int = 1) -> str:
-        """A new purchase for the place's wallet; with a quantity of `MUCH` it needs approval where there is a policy."""
+        """A new purchase for the place's wallet; of `MUCH` it needs approval where there is a policy."""
         wanted = PurchaseInput(
             wallet_id=self.wallet_of(place_name),
             package_code="STARTER",
@@ -241,7 +241,7 @@ async def _people(
     return people
 
 
-# Filled and emptied by the worker at any time; the sandbox's sessions are made by callers.
+# Filled and emptied by the worker at any time.
 _THE_WORKERS = ("outbox", "dead_letters", "chat_messages", "sandbox_")
 
 
@@ -250,7 +250,7 @@ async def digest() -> dict[str, int]:
     connection = get_connection("default")
     found = await connection.execute_query_dict("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     tables = [name for row in found if not (name := row["tablename"]).startswith(_THE_WORKERS)]
-    columns = [f'(SELECT count(*) FROM "{table}") AS "{table}"' for table in (*tables, "sandbox_sessions")]
+    columns = [f'(SELECT count(*) FROM "{table}") AS "{table}"' for table in tables]
     columns.append("(SELECT sum(version)::bigint FROM wallets) AS versions")
     (counts,) = await connection.execute_query_dict(f"SELECT {', '.join(columns)}")
     return counts

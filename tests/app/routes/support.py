@@ -1,18 +1,22 @@
 """What the tests of `/graphql` share: an account of their own with its keys, raw requests, and what holds of errors."""
 
+import asyncio
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
 from tortoise.transactions import in_transaction
+from websockets.asyncio.client import ClientConnection
 
+from app.auth import token_rules
+from credits.access import tokens
 from credits.access.service import add_api_key, new_secret
 from credits.accounts.rules import Scope
-from tests.support.service import Answer, Service
+from tests.support.service import Answer, Live, Service
 
 JSON = "application/json"
 RESPONSE_JSON = "application/graphql-response+json"
@@ -88,6 +92,34 @@ async def post(service: Service, body: bytes, **headers: str) -> httpx.Response:
     given = {"content-type": JSON, "authorization": f"Bearer {service.demo.tokens['owner']}"}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
     return await service.http.post("/graphql", content=body, headers=given)
+
+
+BALANCE = "subscription ($wallet: ID!) { balanceChanged(walletId: $wallet) { walletId balance { available } causes } }"
+ACCOUNT = "subscription ($account: ID!) { accountBalanceChanged(accountId: $account) { walletId causes } }"
+PURCHASE = """subscription ($purchase: ID!) { purchaseUpdated(purchaseId: $purchase) {
+  status checkoutUrl wallet { balance { available } } transaction { change } } }"""
+
+
+async def closed(connection: ClientConnection, *, within_s: float = 5) -> tuple[int | None, str | None]:
+    """Wait until the service has closed; the code and the reason."""
+    await asyncio.wait_for(connection.wait_closed(), within_s)
+    return connection.close_code, connection.close_reason
+
+
+async def error_of(live: Live, operation_id: str) -> dict[str, Any]:
+    """The one error with which a subscription ended, checked for what holds of every error."""
+    message = await live.receive()
+    assert (message["type"], message["id"]) == ("error", operation_id), message
+    (error,) = message["payload"]
+    assert error["extensions"]["requestId"].startswith("req_")
+    assert not INTERNALS.search(json.dumps(error))
+    found: dict[str, Any] = error
+    return found
+
+
+def token_for(service: Service, email: str, valid_for: timedelta = timedelta(minutes=5)) -> str:
+    """A token for the person with that address."""
+    return tokens.sign(token_rules(service.settings), email=email, valid_for=valid_for)
 
 
 def as_body(query: str, **more: Any) -> bytes:

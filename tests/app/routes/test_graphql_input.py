@@ -111,6 +111,7 @@ LISTS = {
     "account.transactions": "account(id: $account) {{ list: transactions({}) {{ nodes {{ id }} }} }}",
     "account.members": "account(id: $account) {{ list: members({}) {{ nodes {{ role }} }} }}",
     "account.purchases": "account(id: $account) {{ list: purchases({}) {{ nodes {{ id }} }} }}",
+    "account.approvals": "account(id: $account) {{ list: approvals({}) {{ nodes {{ id }} }} }}",
 }
 
 
@@ -170,6 +171,7 @@ FORGED_POSITIONS = {
     "no instant": ("account.transactions", ["yesterday", "txn"]),
     "an instant without a zone": ("account.transactions", ["2026-11-22T09:30:00", "txn"]),
     "an instant that no database knows": ("account.transactions", ["0001-01-01T00:00:00+23:59", "txn"]),
+    "no instant of an approval": ("account.approvals", ["yesterday", "apr"]),
     "no instant of a purchase": ("account.purchases", ["yesterday", "pur"]),
     "an instant of a purchase without a zone": ("account.purchases", ["2026-11-22T09:30:00", "pur"]),
     "an instant of a purchase that no database knows": ("account.purchases", ["9999-12-31T23:59:59-23:59", "pur"]),

@@ -21,6 +21,7 @@ KINDS = {
     "department": Kind.DEPARTMENT,
     "transaction": Kind.TRANSACTION,
     "purchase": Kind.PURCHASE,
+    "approval": Kind.APPROVAL,
     "node": Kind.WALLET,
 }
 MALFORMED = ["", " ", "x", "wal_", "WAL_" + "0" * 26, "wal_" + "u" * 26, "wal_" + "0" * 27, "é" * 30]

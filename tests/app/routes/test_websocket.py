@@ -1,48 +1,19 @@
-"""Subscriptions over graphql-transport-ws: with what each wrong frame closes the socket, and what a right one brings."""
+"""The protocol graphql-transport-ws: with what each wrong frame closes the socket, and what may be subscribed to."""
 
-import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from tortoise.transactions import in_transaction
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
-from app.auth import token_rules
 from app.demo import email_of
 from app.routes.websocket import INIT_WITHIN, MAX_SUBSCRIPTIONS
-from credits.access import tokens
-from credits.accounts.models import AccountRole, Membership
-from credits.accounts.service import add_membership, find_or_make_user
 from credits.ids import Kind, make_id
-from schema import balances
-from tests.app.routes.support import BUY, INTERNALS, SPEND, Shop
+from tests.app.routes.support import ACCOUNT, BALANCE, INTERNALS, PURCHASE, SPEND, Shop, closed, error_of, token_for
 from tests.support.service import Live, Service
-
-BALANCE = "subscription ($wallet: ID!) { balanceChanged(walletId: $wallet) { walletId balance { available } causes } }"
-ACCOUNT = "subscription ($account: ID!) { accountBalanceChanged(accountId: $account) { walletId causes } }"
-PURCHASE = """subscription ($purchase: ID!) { purchaseUpdated(purchaseId: $purchase) {
-  status checkoutUrl wallet { balance { available } } transaction { change } } }"""
-
-
-async def closed(connection: ClientConnection, *, within_s: float = 5) -> tuple[int | None, str | None]:
-    """Wait until the service has closed; the code and the reason."""
-    await asyncio.wait_for(connection.wait_closed(), within_s)
-    return connection.close_code, connection.close_reason
-
-
-async def error_of(live: Live, operation_id: str) -> dict[str, Any]:
-    """The one error with which a subscription ended, checked for what holds of every error."""
-    message = await live.receive()
-    assert (message["type"], message["id"]) == ("error", operation_id), message
-    (error,) = message["payload"]
-    assert error["extensions"]["requestId"].startswith("req_")
-    assert not INTERNALS.search(json.dumps(error))
-    found: dict[str, Any] = error
-    return found
 
 
 def _subscribe(**payload: Any) -> str:
@@ -174,12 +145,8 @@ async def test_a_token_that_is_none_closes_with_4403(service: Service, authoriza
         assert await closed(connection) == (4403, "Forbidden")
 
 
-def _token(service: Service, email: str, valid_for: timedelta = timedelta(minutes=5)) -> str:
-    return tokens.sign(token_rules(service.settings), email=email, valid_for=valid_for)
-
-
 async def test_a_token_that_has_expired_closes_with_4403(service: Service) -> None:
-    token = _token(service, email_of("owner"), -timedelta(seconds=1))
+    token = token_for(service, email_of("owner"), -timedelta(seconds=1))
 
     async with service.raw_socket() as connection:
         await Live(connection).send({"type": "connection_init", "payload": {"Authorization": f"Bearer {token}"}})
@@ -188,7 +155,7 @@ async def test_a_token_that_has_expired_closes_with_4403(service: Service) -> No
 
 
 async def test_a_token_that_expires_takes_the_connection_with_it(service: Service) -> None:
-    token = _token(service, email_of("owner"), timedelta(seconds=2))
+    token = token_for(service, email_of("owner"), timedelta(seconds=2))
 
     async with service.live(token) as live:
         await live.subscribe(BALANCE, wallet=service.demo.wallets["account"])
@@ -196,58 +163,6 @@ async def test_a_token_that_expires_takes_the_connection_with_it(service: Servic
         expired = await closed(live.socket)
 
     assert expired == (4403, "Token expired")
-
-
-async def _member(service: Service, account_id: str) -> tuple[str, str]:
-    """A new member of the account; their id and a token."""
-    email = f"{uuid4().hex}@test.example"
-    async with in_transaction() as connection:
-        at = datetime.now(UTC)
-        person = await find_or_make_user(connection, name="A member", email=email, at=at)
-        await add_membership(connection, account_id=account_id, user_id=person.id, role=AccountRole.MEMBER, at=at)
-    return person.id, _token(service, email)
-
-
-async def test_a_role_that_is_lost_closes_with_4403_before_anything_more_is_told(shop: Shop) -> None:
-    user_id, token = await _member(shop.service, shop.account_id)
-
-    async with shop.service.live(token) as live:
-        await live.subscribe(BALANCE, wallet=shop.wallet_id)
-        await live.next()
-        await Membership.filter(user_id=user_id).delete()
-        shop.service.shared.hub.missed()
-
-        with pytest.raises(ConnectionClosed, match="4403"):
-            await live.receive()
-
-
-async def test_a_role_that_is_lost_is_noticed_while_much_is_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(balances, "REREAD_AFTER_S", 0.2)
-    user_id, token = await _member(shop.service, shop.account_id)
-
-    async with shop.service.live(token) as live:
-        await live.subscribe(BALANCE, wallet=shop.wallet_id)
-        await live.next()
-        await Membership.filter(user_id=user_id).delete()
-        async with asyncio.timeout(5):
-            while live.socket.close_code is None:
-                await shop.call(SPEND)
-
-    assert live.socket.close_code == 4403
-
-
-async def test_who_may_no_longer_see_a_purchase_is_not_told_of_its_payment(shop: Shop) -> None:
-    user_id, token = await _member(shop.service, shop.account_id)
-    bought = (await shop.call(BUY.replace("{ id }", "{ id checkoutUrl }"), token)).data["result"]["purchase"]
-
-    async with shop.service.live(token) as live:
-        await live.subscribe(PURCHASE, purchase=bought["id"])
-        await live.next()
-        await Membership.filter(user_id=user_id).delete()
-        await shop.service.pay(bought["checkoutUrl"])
-
-        with pytest.raises(ConnectionClosed, match="4403"):
-            await live.receive()
 
 
 @pytest.mark.parametrize("kind", ["mutation", "query"])
@@ -330,84 +245,3 @@ async def test_a_completed_subscription_is_told_nothing_more(shop: Shop) -> None
         after = await live.receive()
 
     assert (ponged, after) == ({"type": "pong"}, {"type": "pong"})
-
-
-async def test_every_listener_is_told_of_a_balance(shop: Shop) -> None:
-    async with shop.service.live(shop.key) as one, shop.service.live("service") as other:
-        for live in (one, other):
-            await live.subscribe(BALANCE, wallet=shop.wallet_id)
-            await live.next()
-        await shop.call(SPEND)
-        heard = [(await live.next())["balanceChanged"] for live in (one, other)]
-
-    told = {"walletId": shop.wallet_id, "balance": {"available": 99}, "causes": ["DEDUCTION"]}
-    assert heard == [told, told]
-
-
-async def test_who_may_have_missed_something_is_told_the_present_state_and_only_if_it_is_another(shop: Shop) -> None:
-    async with shop.service.live(shop.key) as live:
-        await live.subscribe(BALANCE, wallet=shop.wallet_id)
-        await live.next()
-        shop.service.shared.hub.missed()
-        await shop.call(SPEND)
-        spent = await live.next()
-
-    assert spent["balanceChanged"]["balance"] == {"available": 99}
-
-
-async def test_a_listener_of_an_account_is_told_of_each_of_its_wallets(service: Service) -> None:
-    wallets = service.demo.wallets
-    spend = "mutation ($wallet: ID!, $key: String!) { deductCredits(input: {walletId: $wallet, idempotencyKey: $key, "
-    spend += 'stagingType: "FURNITURE_REMOVAL"}) { replayed } }'
-
-    async with service.live("auditor") as live:
-        await live.subscribe(ACCOUNT, account=service.demo.accounts["demo"])
-        present = [(await live.next())["accountBalanceChanged"] for _ in range(4)]
-        await service.gql(spend, "pool_admin", wallet=wallets["pool"], key=uuid4().hex)
-        of_the_pool = await live.next()
-        await service.gql(spend, "department_member", wallet=wallets["department"], key=uuid4().hex)
-        of_the_department = await live.next()
-
-    assert {change["walletId"] for change in present} == set(wallets.values()) - {wallets["other"]}
-    assert [change["causes"] for change in present] == [[]] * 4
-    assert of_the_pool["accountBalanceChanged"] == {"walletId": wallets["pool"], "causes": ["DEDUCTION"]}
-    assert of_the_department["accountBalanceChanged"] == {"walletId": wallets["department"], "causes": ["DEDUCTION"]}
-
-
-async def test_a_purchase_is_told_until_it_is_paid_and_what_hangs_on_it_is_read_anew(shop: Shop) -> None:
-    bought = (await shop.call(BUY.replace("{ id }", "{ id checkoutUrl }"))).data["result"]["purchase"]
-
-    async with shop.service.live(shop.key) as live:
-        operation_id = await live.subscribe(PURCHASE, purchase=bought["id"])
-        waiting = (await live.next())["purchaseUpdated"]
-        await shop.service.pay(bought["checkoutUrl"])
-        paid = (await live.next())["purchaseUpdated"]
-        last = await live.receive()
-
-    assert waiting == {
-        "status": "AWAITING_PAYMENT",
-        "checkoutUrl": bought["checkoutUrl"],
-        "wallet": {"balance": {"available": 100}},
-        "transaction": None,
-    }
-    assert paid == {
-        "status": "PAID",
-        "checkoutUrl": None,
-        "wallet": {"balance": {"available": 200}},
-        "transaction": {"change": 100},
-    }
-    assert last == {"id": operation_id, "type": "complete"}
-
-
-async def test_a_purchase_that_has_ended_is_told_once_and_completes(shop: Shop) -> None:
-    bought = (await shop.call(BUY)).data["result"]["purchase"]
-    cancel = "mutation ($id: ID!) { cancelPurchase(input: {purchaseId: $id}) { purchase { status } } }"
-    await shop.service.gql(cancel, shop.key, id=bought["id"])
-
-    async with shop.service.live(shop.key) as live:
-        operation_id = await live.subscribe(PURCHASE, purchase=bought["id"])
-        told = await live.next()
-        last = await live.receive()
-
-    assert told["purchaseUpdated"]["status"] == "CANCELED"
-    assert last == {"id": operation_id, "type": "complete"}
