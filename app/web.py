@@ -159,6 +159,7 @@ def _routes(settings: Settings, services: Services, chat: ChatGateway) -> list[B
         access=access,
         max_body_bytes=settings.max_body_bytes,
         timeout_s=settings.request_timeout_s,
+        explorer=settings.explorer,
     )
     over_websocket = GraphQLOverWebSocket(
         schema,

@@ -144,12 +144,14 @@ class Account(Node):
     ) -> Connection[LazyApproval]:
         standing = info.context.standing
         require(standing, Action.SEE_APPROVALS, self.place)
+        all_of_them = may(standing, Action.SEE_ALL_APPROVALS, self.place)
         return await schema.approvals.account_approvals(
             self.id,
             first=first,
             after=after,
             statuses=status,
-            only_for=None if may(standing, Action.SEE_ALL_APPROVALS, self.place) else standing.actor.id,
+            only_for=None if all_of_them else standing.actor.id,
+            wallet_ids=[] if all_of_them else await _wallets_in_scope(standing),
         )
 
     @strawberry.field(description="Which purchases need whose consent.")

@@ -169,6 +169,7 @@ async def account_approvals(
     after: str | None,
     statuses: Sequence[ApprovalStatus] | None,
     only_for: str | None,
+    wallet_ids: Sequence[str],
 ) -> Connection[Approval]:
     """A page of an account's approvals, newest first; with `only_for`, those that concern this person."""
 
@@ -178,6 +179,7 @@ async def account_approvals(
             limit=limit,
             statuses=statuses,
             only_for=only_for,
+            wallet_ids=wallet_ids,
             before=(instant_at(position, 0), position[1]) if position else None,
         )
 

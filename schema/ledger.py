@@ -127,12 +127,11 @@ class Wallet(Node):
         async def read(limit: int, position: Position | None) -> Sequence[lots.LotState]:
             now = await queries.now()
             found = (await queries.open_lots([self.id])).get(self.id, [])
-            # Lapsed and frozen ones come last: they will not be spent as they are.
-            found.sort(key=lambda lot: (not lot.available(now), lot.order))
             if position:
-                passed = [index for index, lot in enumerate(found) if lot.id == position[0]]
-                found = found[passed[0] + 1 :] if passed else []
-            return found[:limit]
+                # The lot of the cursor may be spent by now; what comes after it comes after it all the same.
+                passed = (await queries.lots_by_id([position[0]])).get(position[0])
+                found = [lot for lot in found if passed and _when_spent(lot, now) > _when_spent(passed, now)]
+            return sorted(found, key=lambda lot: _when_spent(lot, now))[:limit]
 
         return await connection(
             list_name=f"lots:{self.id}", first=first, after=after, key=lambda lot: (lot.id,), read=read, node=Lot.of
@@ -166,6 +165,11 @@ class Wallet(Node):
             read=read,
             node=Transaction.of,
         )
+
+
+def _when_spent(lot: lots.LotState, now: datetime) -> tuple[bool, lots.ConsumptionOrder]:
+    """Lapsed and frozen ones come last: they will not be spent as they are."""
+    return lot.frozen or lot.lapsed(now), lot.order
 
 
 async def account_history(

@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,14 +21,18 @@ from tortoise.transactions import in_transaction
 
 from app.auth import token_rules
 from app.demo import keep
+from app.sandbox.slack_people import PEOPLE
 from app.settings import env_example, markdown_table
 from credits.access import tokens
-from credits.accounts.models import AccountKind
+from credits.accounts.models import Account, AccountKind, AccountRole
 from credits.accounts.queries import account_places, department_places, pool_places
-from credits.accounts.service import NewAccount, create_account, create_department, create_pool
+from credits.accounts.service import NewAccount, add_membership, create_account, create_department, create_pool
 from credits.actors import SYSTEM
+from credits.approvals.rules import PolicyView
+from credits.approvals.service import set_policy
 from credits.ledger.queries import now
 from tests.support.service import Live, Service
+from tests.support.slack import Posted, eventually
 from tests.test_operations import OPERATIONS, PROJECT, SCHEMA
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -114,6 +119,11 @@ async def fresh(service: Service) -> AsyncIterator[Service]:
         departments = [
             await create_department(connection, pool=pool, name=name, at=at) for name in ("Downtown", "Suburbs")
         ]
+        for name in ("member", "approver", "deputy"):
+            user_id = service.demo.users[name]
+            await add_membership(connection, account_id=account.id, user_id=user_id, role=AccountRole.MEMBER, at=at)
+        await Account.filter(id=account.id).using_db(connection).update(slack_channel="#credits")
+    await set_policy(policy_of_the_demonstration(service, account.id), now=at)
     found = await department_places([department.id for department in departments])
     places = {
         "account": (await account_places([account.id]))[account.id],
@@ -134,13 +144,33 @@ async def fresh(service: Service) -> AsyncIterator[Service]:
     await get_connection("default").execute_query("DELETE FROM clock_offset")
 
 
+def policy_of_the_demonstration(service: Service, account_id: str) -> PolicyView:
+    """From 500 credits on, one of two."""
+    return PolicyView(
+        id="",
+        account_id=account_id,
+        pool_id=None,
+        minimum_credits=500,
+        approver_ids=(service.demo.users["approver"], service.demo.users["deputy"]),
+        required_approvals=1,
+        expires_after_hours=72,
+        remind_after_hours=None,
+        escalate_after_hours=None,
+        escalate_to_ids=(),
+        slack_channel=None,
+    )
+
+
 async def test_the_walk_goes_as_the_readme_says(fresh: Service) -> None:
     async with fresh.live() as live:
         walk = Walk(fresh, live)
-        for step in steps(section("A walk in five steps")):
+        for step in steps(section("A walk in seven steps")):
             await walk.take(step)
+        await fresh.pay(walk.found["<checkoutUrl>"])
 
-    assert walk.taken == {"graphql": 9, "sh": 4, "Answer": 11, "Event": 2}
+    bought = await fresh.gql(OPERATIONS["purchase"], id=walk.found["<id of the purchase>"])
+    assert bought.data["purchase"]["status"] == "PAID"
+    assert walk.taken == {"graphql": 10, "sh": 5, "Answer": 15, "Event": 4, "Card": 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,57 +201,83 @@ class Walk:
     variables: dict[str, Any] = field(default_factory=dict)
     found: dict[str, str] = field(default_factory=dict)
     taken: dict[str, int] = field(default_factory=dict)
+    began: float = field(default_factory=time.time)
 
     async def take(self, step: Step) -> None:
         """Take one step, and compare what comes back with what is promised."""
         match step.language:
             case "graphql":
-                self.operation, self.variables = step.body, {}
-                self.token = "operator" if "<!-- as operator -->" in step.lead else "owner"
+                self._choose(step.body, step.lead)
                 self._count("graphql")
             case "sh" if step.body.startswith("curl"):
                 await self._curl(step.body)
                 self._count("sh")
             case "json":
                 await self._compare(step)
+            case "text" if named := re.search(r"Card (?:in|for)\s`?([^`]+?)`?:$", step.lead):
+                await self._see_card(named[1], step.body.splitlines())
+                self._count("Card")
+
+    def _choose(self, operation: str, lead: str) -> None:
+        """From now on this operation, sent by whom the prose says."""
+        self.operation, self.variables = operation, {}
+        named = re.search(r"<!-- as (\w+) -->", lead)
+        self.token = named[1] if named else "owner"
 
     async def _compare(self, step: Step) -> None:
         told = json.loads(step.body)
-        if step.lead.endswith("Variables:"):
+        if named := re.search(r"(?:Variables|Answer) of `(\w+)`:$", step.lead):
+            self._choose(OPERATIONS[re.sub(r"(?<=[a-z])(?=[A-Z])", "-", named[1]).lower()], step.lead)
+            self.variables = {"id": self.service.demo.wallets["department"]}
+        if "Variables" in step.lead.splitlines()[-1]:
             self.variables = self._filled(told)
-            if self._subscribing():
+            if self._kind() is OperationType.SUBSCRIPTION:
                 await self.live.subscribe(self.operation, **self.variables)
-        elif "balanceChanged" in told:
-            agree(told, await self.live.next())
+        elif "balanceChanged" in told or "purchaseUpdated" in told:
+            await self._hear(told)
             self._count("Event")
         else:
-            self._look_back_at(step.lead)
-            answer = (await self.service.gql(self.operation, self.token, **self.variables)).data
-            agree(told, answer)
-            self._remember(answer)
+            await self._ask(told)
             self._count("Answer")
 
-    def _subscribing(self) -> bool:
+    def _kind(self) -> OperationType:
         (definition,) = parse(self.operation).definitions
-        return isinstance(definition, OperationDefinitionNode) and definition.operation is OperationType.SUBSCRIPTION
+        assert isinstance(definition, OperationDefinitionNode)
+        return definition.operation
 
-    def _look_back_at(self, lead: str) -> None:
-        if named := re.search(r"Answer of `(\w+)`:$", lead):
-            self.operation = OPERATIONS[named[1].lower()]
-            self.variables = {"id": self.service.demo.wallets["department"]}
+    async def _hear(self, told: dict[str, Any]) -> None:
+        """The next event is the one that was told; of a purchase, one of the next: some may come as one."""
+        event = await self.live.next(within_s=10)
+        while "purchaseUpdated" in told and not agrees(told, event):
+            event = await self.live.next(within_s=10)
+        agree(told, event)
 
-    def _remember(self, answer: dict[str, Any]) -> None:
-        if bought := answer.get("purchaseCredits"):
-            self.found = {
-                "<id of the purchase>": bought["purchase"]["id"],
-                "<checkoutUrl>": bought["purchase"]["checkoutUrl"],
-            }
+    async def _ask(self, told: dict[str, Any]) -> None:
+        answer = (await self.service.gql(self.operation, self.token, **self.variables)).data
+        agree(told, answer)
+        bought = answer.get("purchaseCredits", {}).get("purchase")
+        if bought:
+            self.found = {"<id of the purchase>": bought["id"]}
+        if address := (bought or answer.get("purchase") or {}).get("checkoutUrl"):
+            self.found["<checkoutUrl>"] = address
+
+    async def _see_card(self, place: str, told: list[str]) -> None:
+        """One of the messages that were written there since the walk began shows these lines, soon."""
+        channel = next((person.direct_id for person in PEOPLE.values() if person.real_name == place), place)
+
+        async def look() -> list[Posted]:
+            response = await self.service.http.get("/sandbox/slack/messages", params={"channel": channel})
+            return [each for each in response.json() if float(each["ts"]) > self.began]
+
+        messages = await eventually(look, lambda seen: any(shows(each, told) for each in seen))
+        self.found["<ts of the card>"] = next(each["ts"] for each in messages if shows(each, told))
 
     def _filled(self, variables: dict[str, Any]) -> dict[str, Any]:
         """What stands in angle brackets, put in."""
         known = {
             "<wallet of the account>": self.service.demo.wallets["account"],
             "<wallet of Downtown>": self.service.demo.wallets["department"],
+            "<wallet of Suburbs>": self.service.demo.wallets["sibling_department"],
             "<an hour from now, such as 2027-01-31T15:00:00Z>": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
             **self.found,
         }
@@ -233,7 +289,7 @@ class Walk:
     async def _curl(self, command: str) -> None:
         """What the command asks for, asked here: the tests are not to need curl."""
         for name, value in {
-            "<checkoutUrl>": self.found.get("<checkoutUrl>", ""),
+            **self.found,
             "$TOKEN": self.service.demo.tokens["owner"],
             "$WALLET": self.service.demo.wallets["department"],
         }.items():
@@ -252,6 +308,21 @@ class Walk:
 
     def _count(self, kind: str) -> None:
         self.taken[kind] = self.taken.get(kind, 0) + 1
+
+
+def shows(message: Posted, told: list[str]) -> bool:
+    """Whether the message has these lines; a card without blocks is its text."""
+    drawn = [line for block in message["blocks"] for line in _drawn(block)] or [message["text"]]
+    patterns = (re.escape(line).replace("…", ".*") for line in told)
+    return all(any(re.fullmatch(pattern, line) for line in drawn) for pattern in patterns)
+
+
+def _drawn(block: dict[str, Any]) -> Iterator[str]:
+    """The lines of a block, buttons in brackets."""
+    if "text" in block:
+        yield block["text"]["text"]
+    if block["type"] == "actions":
+        yield " ".join(f"[{each['text']['text']}]" for each in block["elements"])
 
 
 def _known(known: dict[str, str], value: Any) -> Any:
@@ -284,6 +355,15 @@ def agree(told: Any, found: Any) -> None:
         assert re.sub(r"^http://[^/]+", "", found).startswith(beginning), (told, found)
     else:
         assert told == found
+
+
+def agrees(told: Any, found: Any) -> bool:
+    """Whether `agree` has nothing against it."""
+    try:
+        agree(told, found)
+    except AssertionError:
+        return False
+    return True
 
 
 async def test_the_script_that_watches_tells_the_balance_and_each_change(fresh: Service, tmp_path: Path) -> None:

@@ -40,10 +40,11 @@ class GraphQLOverHTTP:
     access: Access
     max_body_bytes: int
     timeout_s: float
+    explorer: bool
 
     async def answer(self, request: Request) -> Response:
         """Answer a request."""
-        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        if self.explorer and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
             return RedirectResponse("/explorer")
         request_id = f"req_{uuid7().hex}"
         try:

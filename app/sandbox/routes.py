@@ -38,6 +38,7 @@ def sandbox_routes(sandbox: Sandbox) -> Mount:
             Route("/", _index),
             Route("/clock", _read_clock, methods=["GET"]),
             Route("/clock", _advance_clock, methods=["POST"]),
+            Route("/slack", RedirectResponse("/sandbox/slack/")),
             Route("/stripe/pay/{id}", _pay_page, methods=["GET"]),
             Route("/stripe/pay/{id}", _pay_form, methods=["POST"]),
             Route("/stripe/sessions/{id}/{action}", _act, methods=["POST"]),

@@ -40,7 +40,7 @@ _NEW_OPERATOR = """
 INSERT INTO users (id, name, email, created_at) VALUES ($1, $2, $2, credits_now())
 ON CONFLICT (lower(email)) DO UPDATE SET email = users.email RETURNING id, email
 """
-_API_KEY = "SELECT id, account_id, scopes, wallet_ids, expires_at, revoked_at FROM api_keys WHERE secret_hash = $1"
+_API_KEY = "SELECT id, account_id, scopes, wallet_ids, expires_at, revoked_at FROM api_keys WHERE "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,20 +93,26 @@ async def _person(access: Access, token: str) -> Caller:
 
 
 async def refreshed(standing: Standing) -> Standing:
-    """The same person with the roles that they have by now."""
+    """The same caller with the rights that they have by now. Raises Unauthenticated for a key that was revoked or has
+    lapsed since."""
+    if standing.key is not None:
+        _good_key(await _read(_API_KEY + "id = $1", standing.actor.id))
     if standing.user_id is None:
         return standing
     roles, pools, departments = await memberships(standing.user_id)
     return replace(standing, memberships=roles, pool_ids=pools, department_ids=departments)
 
 
-async def _api_key(secret: str) -> Caller:
-    found = await _read(_API_KEY, hash_of(secret))
+def _good_key(found: list[dict[str, Any]]) -> dict[str, Any]:
     if not found or found[0]["revoked_at"] is not None:
         raise Unauthenticated("This API key is not valid. An owner of the account can make a new one.")
-    row = found[0]
-    if row["expires_at"] is not None and row["expires_at"] <= datetime.now(UTC):
+    if found[0]["expires_at"] is not None and found[0]["expires_at"] <= datetime.now(UTC):
         raise Unauthenticated("This API key has expired. An owner of the account can make a new one.")
+    return found[0]
+
+
+async def _api_key(secret: str) -> Caller:
+    row = _good_key(await _read(_API_KEY + "secret_hash = $1", hash_of(secret)))
     grant = KeyGrant(
         account_id=row["account_id"],
         scopes=frozenset(Scope(scope) for scope in json.loads(row["scopes"])),

@@ -103,17 +103,19 @@ async def account_approvals(
     limit: int,
     statuses: Sequence[ApprovalStatus] | None,
     only_for: str | None = None,
-    requested_by: str | None = None,
+    wallet_ids: Sequence[str] = (),
     before: tuple[datetime, str] | None = None,
 ) -> list[ApprovalView]:
     """The newest `limit` of an account's approvals before that (time, id), newest first. With `only_for`, those that
-    this person is named in; with `requested_by`, those of that caller's purchases too."""
+    this person is named in or asked for, and those of the wallets named."""
     found = Approval.filter(account_id=account_id)
     if statuses is not None:
         found = found.filter(status__in=list(statuses))
     if only_for is not None:
         found = found.filter(
-            Q(approver_ids__contains=[only_for]) | Q(purchase__requested_by_id=requested_by or only_for)
+            Q(approver_ids__contains=[only_for])
+            | Q(purchase__requested_by_id=only_for)
+            | Q(purchase__wallet_id__in=list(wallet_ids))
         )
     if before is not None:
         at, approval_id = before

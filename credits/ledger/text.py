@@ -50,4 +50,6 @@ def clean_metadata(value: Mapping[str, str] | None) -> tuple[tuple[str, str], ..
         if not name or text is None:
             raise Refusal(RefusalCode.INVALID, "Each entry has a key of 1 to 40 characters.", field="metadata")
         pairs.append((name, text))
+    if len(dict(pairs)) != len(pairs):
+        raise Refusal(RefusalCode.INVALID, "Two keys are written alike. Give each entry its own.", field="metadata")
     return tuple(sorted(pairs))

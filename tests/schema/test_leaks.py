@@ -243,10 +243,8 @@ async def test_of_the_accounts_approvals_nobody_sees_what_they_could_not_open(se
     ask = "query ($id: ID!) { approval(id: $id) { id viewerCanDecide } }"
     seen, listed, decided_by = {}, {}, {}
 
-    for role, token in {
-        **{role: world.tokens[role] for role in ROLES if role != "service"},
-        "limited": limited,
-    }.items():
+    callers = {role: world.tokens[role] for role in ROLES if role != "service"} | {"limited": limited}
+    for role, token in callers.items():
         opened = {name: await world.ask(token, ask, id=given) for name, given in asked.items()}
         seen[role] = {name for name, answer in opened.items() if not answer.codes}
         decided_by[role] = {name for name in seen[role] if opened[name].data["approval"]["viewerCanDecide"]}
@@ -261,7 +259,7 @@ async def test_of_the_accounts_approvals_nobody_sees_what_they_could_not_open(se
         "department_member": set(),
     }
     assert listed == seen | {"limited": set()}
-    assert decided_by == dict.fromkeys(seen, set()) | {"approver": everything}
+    assert decided_by == {role: set() for role in seen} | {"approver": everything}
 
 
 async def test_who_left_the_account_hears_of_no_more_approvals(service: Service) -> None:

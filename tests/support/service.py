@@ -226,7 +226,7 @@ class Workers:
 @asynccontextmanager
 async def running(database_url: str, data_dir: Path, **changes: Any) -> AsyncIterator[Service]:
     """The service in this process, worker included, until the block ends."""
-    listener = socket.socket()
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     settings = settings_for(listener.getsockname()[1], data_dir=data_dir, **changes)
     async with AsyncExitStack() as stack:

@@ -122,4 +122,7 @@ async def test_what_does_not_work_on_the_page_is_told_on_a_page(service: Service
 
 
 async def test_the_sandboxs_first_page_leads_to_its_slack(service: Service) -> None:
+    without_slash = await service.http.get(SLACK)
+
     assert f'href="{SLACK}/"' in (await service.http.get("/sandbox/")).text
+    assert without_slash.headers["Location"] == f"{SLACK}/"
