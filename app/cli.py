@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -11,7 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from app import demo as demonstration
-from app import log, outbox_cli
+from app import embedded, log, outbox_cli, slack_cli
 from app.auth import token_rules
 from app.database import TablesMissing, make_migrations
 from app.database import migrate as apply_migrations
@@ -19,7 +20,7 @@ from app.embedded import EmbeddedPostgresError
 from app.server import PortTaken, database_of, run, work
 from app.server import serve as serve_until_stopped
 from app.settings import Settings, env_example, markdown_table
-from app.web import ClockMoved, Parts, parts
+from app.web import ClockMoved, Parts, parts, people_of
 from credits.access import tokens
 from credits.catalogue.service import load
 from schema.build import build_schema
@@ -61,7 +62,11 @@ def _over_database(work: Callable[[], Awaitable[T]]) -> T:
     results: list[T] = []
 
     async def main() -> None:
-        async with database_of(settings) as url, parts(settings, url):
+        running = embedded.beside(settings.data_dir) if settings.embedded else None
+        async with AsyncExitStack() as stack:
+            # Beside a service that runs: its server is asked, and left as it is.
+            url = running if running else await stack.enter_async_context(database_of(settings))
+            await stack.enter_async_context(parts(settings, url))
             results.append(await work())
 
     run(main())
@@ -69,6 +74,7 @@ def _over_database(work: Callable[[], Awaitable[T]]) -> T:
 
 
 cli.add_typer(outbox_cli.with_database(_over_database), name="outbox")
+cli.add_typer(slack_cli.with_database(_over_database, lambda: people_of(Settings.load())), name="slack")
 
 
 @cli.command()

@@ -249,7 +249,7 @@ def banner(settings: Settings, demo: Demo, file: Path) -> str:
     printed = "\n".join(f"    {name:<{width}}  {token}" for name, token in demo.tokens.items())
     where = f"{settings.data_dir}/postgres (embedded PostgreSQL)" if settings.embedded else "DATABASE_URL"
     jobs = "Redis" if settings.redis_url else "within this process"
-    sandboxed = "Stripe and the clock are played by the sandbox; no money moves" if settings.sandboxed else "nothing"
+    sandboxed = "Stripe, Slack and the clock; no money moves, nobody is told" if settings.sandboxed else "nothing"
     wallet = demo.wallets["department"]
     return f"""
   staging-credits is ready.
@@ -257,6 +257,7 @@ def banner(settings: Settings, demo: Demo, file: Path) -> str:
     GraphQL     {demo.graphql}
     Explorer    {demo.url}/explorer
     Sandbox     {demo.url}/sandbox/
+    Slack       {demo.url}/sandbox/slack/
     Data        {where}
     Jobs        {jobs}
     Sandboxed   {sandboxed}

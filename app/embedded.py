@@ -105,8 +105,24 @@ def start(data_dir: Path, database: str = "credits") -> EmbeddedPostgres:
         undo.callback(_stop, postmaster)
         socket_dir = _await_answer(cluster, postmaster)
         _make_database(socket_dir, database)
-        url = f"postgresql://postgres@/{quote(database, safe='')}?host={quote(str(socket_dir), safe='')}"
-        return EmbeddedPostgres(data, url, undo.pop_all())
+        return EmbeddedPostgres(data, _url(socket_dir, database), undo.pop_all())
+
+
+def beside(data_dir: Path, database: str = "credits") -> str | None:
+    """The address of the server that another process of the service runs on this folder; None where none does."""
+    data = data_dir.expanduser().resolve()
+    if not data.exists():
+        return None
+    try:
+        _held(data).close()
+    except EmbeddedPostgresError:
+        postmaster = _postmaster(data / "postgres")
+        return _url(_await_answer(data / "postgres", postmaster), database) if postmaster else None
+    return None
+
+
+def _url(socket_dir: Path, database: str) -> str:
+    return f"postgresql://postgres@/{quote(database, safe='')}?host={quote(str(socket_dir), safe='')}"
 
 
 def _held(data: Path) -> TextIO:

@@ -69,7 +69,7 @@ async def parts(settings: Settings, database_url: str) -> AsyncIterator[Parts]:
             database_url=database_url,
             hub=shared,
             chat=await stack.enter_async_context(_chat(settings)),
-            people=People(settings.slack_team_id or TEAM_ID),
+            people=people_of(settings),
             checkouts=Checkouts(
                 gateway=gateway,
                 publisher=shared,
@@ -79,6 +79,11 @@ async def parts(settings: Settings, database_url: str) -> AsyncIterator[Parts]:
                 live=settings.live,
             ),
         )
+
+
+def people_of(settings: Settings) -> People:
+    """Who is who in the workspace of the settings; the sandbox's where there is none."""
+    return People(settings.slack_team_id or TEAM_ID)
 
 
 @asynccontextmanager

@@ -86,11 +86,7 @@ async def tell_fired(
         threshold=threshold,
     )
     about = subject(wallet_id, episode)
-    which = (
-        f"{about}:{snoozed:%Y%m%dT%H%M%S}"
-        if snoozed and wallet.alert_fired_at and snoozed > wallet.alert_fired_at
-        else about
-    )
+    which = _occasion(about, wallet)
     for to in await _recipients(people, wallet):
         await chat.deliver(
             gateway,

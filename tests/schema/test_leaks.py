@@ -258,7 +258,7 @@ async def test_of_the_accounts_approvals_nobody_sees_what_they_could_not_open(se
         "pool_admin": {"pool_admin"},
         "department_member": set(),
     }
-    assert listed == seen | {"limited": set()}
+    assert listed == seen
     assert decided_by == {role: set() for role in seen} | {"approver": everything}
 
 

@@ -20,6 +20,7 @@ from credits.ledger.store import Busy, Outcome, Replayed
 from credits.ledger.writer import Writer
 from tests.credits.ledger.test_store import available, spend
 from tests.support.service import Service
+from tests.support.slack import eventually
 
 
 async def submit(writer: Writer, place: Place, quantity: int = 1, *, key: str | None = None) -> Outcome:
@@ -139,6 +140,7 @@ async def test_a_caller_that_goes_away_does_not_undo_what_it_handed_in(
         await asyncio.sleep(0)
         caller.cancel()
         await asyncio.wait([caller])
+    await eventually(lambda: available(place), lambda left: left == 8)
     again = await submit(writer, place, key="k")
 
     assert caller.cancelled()

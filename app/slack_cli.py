@@ -1,0 +1,58 @@
+"""`credits slack`: who is who in the workspace, and where an account's messages go, for a deployment with one."""
+
+import re
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import typer
+
+from credits.accounts.models import Account, SlackLink, User
+from credits.chat import People
+
+cli = typer.Typer(no_args_is_help=True, help="Who is who in Slack, and where an account's messages go.")
+Run = Callable[[Callable[[], Awaitable[Any]]], Any]
+_USER = re.compile(r"[UW][A-Z0-9]{5,20}")
+
+
+def with_database(run: Run, people: Callable[[], People]) -> typer.Typer:
+    """The commands; `run` does something over an open database, `people` knows the workspace."""
+
+    @cli.command()
+    def link(
+        email: Annotated[str, typer.Argument(help="The person's e-mail address.")],
+        slack_user: Annotated[str, typer.Argument(help="Their id in Slack, U… or W….")],
+    ) -> None:
+        """Let a person be told, and decide, in Slack."""
+
+        async def work() -> str:
+            if not _USER.fullmatch(slack_user):
+                return f"{slack_user} is no id of a Slack user. Slack shows it under Profile, Copy member ID."
+            person = await User.filter(email__iexact=email[:320]).first()
+            if person is None:
+                return f"Nobody here has the address {email}."
+            await SlackLink.update_or_create({"user_id": person.id}, team_id=people().team_id, slack_user_id=slack_user)
+            return ""
+
+        _tell(run(work), f"{email} is {slack_user} in Slack.")
+
+    @cli.command()
+    def channel(
+        account: Annotated[str, typer.Argument(help="The account's id, acct_….")],
+        name: Annotated[str, typer.Argument(help="A channel that the app was invited to, #name or C….")],
+    ) -> None:
+        """Say where an account's alerts go when they have no channel of their own."""
+
+        async def work() -> str:
+            changed = await Account.filter(id=account[:40]).update(slack_channel=name[:80])
+            return "" if changed else f"There is no account {account}."
+
+        _tell(run(work), f"Alerts of {account} go to {name}.")
+
+    return cli
+
+
+def _tell(wrong: str, done: str) -> None:
+    sys.stdout.write((wrong or done) + "\n")
+    if wrong:
+        raise typer.Exit(1)
