@@ -23,6 +23,7 @@ from app.settings import Settings, env_example, markdown_table
 from app.web import ClockMoved, Parts, parts, people_of
 from credits.access import tokens
 from credits.catalogue.service import load
+from credits.ledger.invariants import audit
 from schema.build import build_schema
 
 T = TypeVar("T")
@@ -130,6 +131,23 @@ def catalogue(
     except ValueError as error:
         raise _Unusable(f"{file}: {error}") from error
     _say("The catalogue is what the file says.")
+
+
+@cli.command()
+def verify() -> None:
+    """Check every promise of the ledger against the rows; ends with 1 when one does not hold."""
+
+    async def check() -> bool:
+        held = True
+        async for found in audit():
+            held = held and not found.broken
+            _say(f"{'BROKEN' if found.broken else 'holds '}  {found.invariant.name:<10} {found.invariant.promise}")
+            if found.broken:
+                _say(f"        first: {', '.join(found.broken)}")
+        return held
+
+    if not _over_database(check):
+        raise typer.Exit(1)
 
 
 @cli.command()

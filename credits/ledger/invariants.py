@@ -3,9 +3,12 @@
 Each is one query that returns the broken rows, set-wise; an empty answer means that it holds.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from tortoise.connection import get_connection
+from tortoise.transactions import in_transaction
+
+NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +131,25 @@ INVARIANTS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the audit says of an invariant: the ids of what breaks it, at most `NAMED` of them."""
+
+    invariant: Invariant
+    broken: tuple[str, ...]
+
+
+async def audit() -> AsyncIterator[Finding]:
+    """Ask for one invariant after the other, all of one instant, while others go on writing."""
+    async with in_transaction() as connection:
+        # As long as it takes, and of one snapshot: what is written meanwhile is not half seen.
+        await connection.execute_query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        await connection.execute_query("SET LOCAL statement_timeout = 0")
+        for invariant in INVARIANTS:
+            rows = await connection.execute_query_dict(f"SELECT id FROM ({invariant.sql}) found LIMIT {NAMED}")
+            yield Finding(invariant, tuple(str(row["id"]) for row in rows))
+
+
 async def broken() -> dict[str, list[str]]:
-    """The names of the invariants that do not hold, with the ids of what breaks each; empty when all is well."""
-    found = {}
-    for invariant in INVARIANTS:
-        rows = await get_connection("default").execute_query_dict(invariant.sql)
-        if rows:
-            found[invariant.name] = [str(row["id"]) for row in rows]
-    return found
+    """The names of the invariants that do not hold, with ids of what breaks each; empty when all is well."""
+    return {found.invariant.name: list(found.broken) async for found in audit() if found.broken}
