@@ -38,9 +38,8 @@ CORRUPTIONS = {
         "UPDATE transactions SET text_digest = '\\x00' WHERE wallet_id = $1 AND sequence = 1",
         {"chain"},
     ),
-    "two transactions that changed places": (
-        "UPDATE transactions SET sequence = 5 - sequence, version = 5 - version"
-        " WHERE wallet_id = $1 AND sequence IN (2, 3)",
+    "a transaction moved to another number": (
+        "UPDATE transactions SET sequence = 9, version = 9 WHERE wallet_id = $1 AND sequence = 3",
         {"sequence", "chain"},
     ),
     "a forged head": ("UPDATE wallets SET last_hash = sha256('x') WHERE id = $1", {"chain"}),
