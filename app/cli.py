@@ -67,7 +67,7 @@ def _over_database(work: Callable[[], Awaitable[T]]) -> T:
         async with AsyncExitStack() as stack:
             # Beside a service that runs: its server is asked, and left as it is.
             url = running if running else await stack.enter_async_context(database_of(settings))
-            await stack.enter_async_context(parts(settings, url))
+            await stack.enter_async_context(parts(settings, url, answer_within_s=None))
             results.append(await work())
 
     run(main())

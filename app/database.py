@@ -34,6 +34,7 @@ _MIGRATION_LOCK = 0x63726564697473
 _STATEMENT_TIMEOUT = "4s"
 _LOCK_TIMEOUT = "2s"
 _IDLE_TIMEOUT = "30s"
+ANSWER_WITHIN_S = 6.0
 
 
 def credentials(url: str) -> dict[str, Any]:
@@ -46,7 +47,10 @@ def credentials(url: str) -> dict[str, Any]:
     if parts.scheme not in {"postgresql", "postgres"} or not database:
         raise ValueError("DATABASE_URL wants postgresql://user:password@host:5432/database")
     query = parse_qs(parts.query)
+    if unknown := query.keys() - {"host", "sslmode"}:
+        raise ValueError(f"DATABASE_URL has an option {min(unknown)!r}; those known are host and sslmode.")
     return {
+        **({"ssl": query["sslmode"][0]} if "sslmode" in query else {}),
         "host": query.get("host", [parts.hostname or "localhost"])[0],
         "port": parts.port or 5432,
         "user": unquote(parts.username or "postgres"),
@@ -55,7 +59,9 @@ def credentials(url: str) -> dict[str, Any]:
     }
 
 
-def tortoise_config(url: str, *, pool: int = 20, sandbox: bool = False) -> dict[str, Any]:
+def tortoise_config(
+    url: str, *, pool: int = 20, sandbox: bool = False, answer_within_s: float | None = ANSWER_WITHIN_S
+) -> dict[str, Any]:
     """Tortoise's configuration: the service's tables and, where it is mounted, the sandbox's."""
     apps: dict[str, Any] = {
         "credits": {
@@ -86,6 +92,8 @@ def tortoise_config(url: str, *, pool: int = 20, sandbox: bool = False) -> dict[
                     **credentials(url),
                     "minsize": 2,
                     "maxsize": pool,
+                    # The server's own limits are of no use when it is gone without a word.
+                    "command_timeout": answer_within_s,
                     "server_settings": server_settings,
                 },
             }
@@ -97,12 +105,15 @@ def tortoise_config(url: str, *, pool: int = 20, sandbox: bool = False) -> dict[
 
 
 @asynccontextmanager
-async def database(url: str, *, pool: int = 20, sandbox: bool = False) -> AsyncIterator[TortoiseContext]:
+async def database(
+    url: str, *, pool: int = 20, sandbox: bool = False, answer_within_s: float | None = ANSWER_WITHIN_S
+) -> AsyncIterator[TortoiseContext]:
     """Open the database for this event loop. Every task of the process sees it, whatever made the task."""
     context = TortoiseContext()
     # Entered only while it is set up; afterwards every task finds it as the process's one.
     with context:
-        await context.init(config=tortoise_config(url, pool=pool, sandbox=sandbox), _enable_global_fallback=True)
+        config = tortoise_config(url, pool=pool, sandbox=sandbox, answer_within_s=answer_within_s)
+        await context.init(config=config, _enable_global_fallback=True)
     try:
         yield context
     finally:
@@ -116,7 +127,9 @@ async def migrate(url: str, *, sandbox: bool = False) -> None:
     try:
         await lock.execute("SELECT pg_advisory_lock($1)", _MIGRATION_LOCK)
         async with TortoiseContext() as context:
-            await apply_migrations(config=_without_timeouts(tortoise_config(url, pool=2, sandbox=sandbox)))
+            await apply_migrations(
+                config=_without_timeouts(tortoise_config(url, pool=2, sandbox=sandbox, answer_within_s=None))
+            )
             await context.close_connections()
     finally:
         await lock.close()

@@ -213,7 +213,7 @@ async def _grant_opening(publisher: Publisher, places: Mapping[str, Place]) -> N
             priority=50,
             idempotency_key=f"demo:opening:{name}",
         )
-        done = await grant(writer, SYSTEM, place, wanted, reserved=0)
+        done = await grant(writer, SYSTEM, place, wanted)
         match done:
             case Refused(message=message):
                 raise RuntimeError(f"The opening grant of {name} was refused: {message}")

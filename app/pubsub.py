@@ -6,7 +6,7 @@ Best effort. A listener that may have missed something is told so and reads for 
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 from redis.asyncio import Redis
@@ -18,6 +18,8 @@ from credits.feeds import Heard
 _KEPT = 64
 _REDIS_CHANNEL = "staging-credits:changes"
 _RECONNECT_S = 1.0
+_SEND_S = 2.0
+_OUTGOING = 10_000
 _log = structlog.get_logger()
 
 
@@ -98,14 +100,30 @@ class RedisHub(Hub):
         super().__init__()
         self._redis = redis
         self._own = uuid7().hex
+        self._outgoing: deque[str] = deque(maxlen=_OUTGOING)
+        self._more = asyncio.Event()
 
     async def publish(self, channel: str, payload: str) -> None:
-        """See `credits.gateways.Publisher`. Redis out of reach costs the other processes a delay, nobody else."""
+        """See `credits.gateways.Publisher`. Never waits for Redis: one that is out of reach, or hangs, costs the other
+        processes a delay and nobody else anything."""
         self.deliver(channel, payload)
-        try:
-            await self._redis.publish(_REDIS_CHANNEL, f"{self._own} {channel} {payload}")
-        except (RedisError, OSError) as error:
-            _log.warning("push_not_sent", error=repr(error))
+        self._outgoing.append(f"{self._own} {channel} {payload}")
+        self._more.set()
+
+    async def send(self) -> None:
+        """Pass on to the other processes what was published, for ever; what cannot be sent is dropped, since they
+        read for themselves from time to time."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            batch = [self._outgoing.popleft() for _ in range(len(self._outgoing))]
+            try:
+                async with asyncio.timeout(_SEND_S), self._redis.pipeline(transaction=False) as pipeline:
+                    for message in batch:
+                        pipeline.publish(_REDIS_CHANNEL, message)
+                    await pipeline.execute()
+            except (RedisError, OSError, TimeoutError) as error:
+                _log.warning("push_not_sent", messages=len(batch), error=repr(error))
 
     async def relay(self) -> None:
         """Pass on what other processes publish, for ever; after a break everybody reads for themselves."""
@@ -122,8 +140,9 @@ class RedisHub(Hub):
                 await asyncio.sleep(_RECONNECT_S)
 
     def _pass_on(self, message: str) -> None:
-        sender, channel, payload = message.split(" ", 2)
-        if sender != self._own:
+        sender, _, rest = message.partition(" ")
+        channel, _, payload = rest.partition(" ")
+        if sender != self._own and payload:
             self.deliver(channel, payload)
 
 
@@ -135,10 +154,10 @@ async def hub(redis_url: str) -> AsyncIterator[Hub]:
         return
     async with Redis.from_url(redis_url, socket_timeout=None, socket_connect_timeout=2) as redis:
         shared = RedisHub(redis)
-        relay = asyncio.create_task(shared.relay())
+        tasks = [asyncio.create_task(shared.relay()), asyncio.create_task(shared.send())]
         try:
             yield shared
         finally:
-            relay.cancel()
-            with suppress(asyncio.CancelledError):
-                await relay
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from tortoise.connection import get_connection
 
 from app.auth import access_of
-from app.database import database, require_tables
+from app.database import ANSWER_WITHIN_S, database, require_tables
 from app.gateways.silent import SilentChat
 from app.gateways.slack import SlackGateway
 from app.gateways.stripe import StripeGateway
@@ -51,10 +51,20 @@ class Parts:
 
 
 @asynccontextmanager
-async def parts(settings: Settings, database_url: str) -> AsyncIterator[Parts]:
-    """Open what a process of the service needs, until the block ends."""
+async def parts(
+    settings: Settings, database_url: str, *, answer_within_s: float | None = ANSWER_WITHIN_S
+) -> AsyncIterator[Parts]:
+    """Open what a process of the service needs, until the block ends. The database has so many seconds for each answer
+    (None: as long as it takes)."""
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(database(database_url, pool=settings.database_pool, sandbox=settings.sandboxed))
+        await stack.enter_async_context(
+            database(
+                database_url,
+                pool=settings.database_pool,
+                sandbox=settings.sandboxed,
+                answer_within_s=answer_within_s,
+            )
+        )
         await require_tables(sandbox=settings.sandboxed)
         if settings.live:
             await _require_real_time()

@@ -11,12 +11,15 @@ from app.database import credentials
 from app.settings import Settings
 from app.web import Parts
 from credits.approvals.service import expire_due
+from credits.outbox import Queue
 from workers import alerts, approvals, delivery, purchases, schedule
 from workers.broker import make_broker
 from workers.delivery import Relay
+from workers.schedule import QUEUE as SCHEDULE_QUEUE
 from workers.schedule import Job, Schedule
 
-_THREADS = 8
+# Threads of its own for each queue: what is slow in one holds up no other.
+_THREADS = {Queue.ALERTS.value: 4, Queue.APPROVALS.value: 4, Queue.BULK.value: 2, SCHEDULE_QUEUE: 2}
 _EXPIRE_APPROVALS_EVERY_S = 10.0
 
 
@@ -28,11 +31,12 @@ async def worker(settings: Settings, shared: Parts) -> AsyncIterator[None]:
     timed = schedule.declare(broker, _jobs(shared))
     # Dramatiq's own command line says this; without it middleware that waits for the process never wakes.
     broker.emit_after("process_boot")
-    running = Worker(broker, worker_threads=_THREADS, worker_timeout=100)
     async with AsyncExitStack() as stack:
-        running.start()
         stack.push_async_callback(asyncio.to_thread, broker.close)
-        stack.push_async_callback(asyncio.to_thread, running.stop, timeout=2_000)
+        for queue, threads in _THREADS.items():
+            running = Worker(broker, queues={queue}, worker_threads=threads, worker_timeout=100)
+            running.start()
+            stack.push_async_callback(asyncio.to_thread, running.stop, timeout=2_000)
         await stack.enter_async_context(Relay(actors))
         await stack.enter_async_context(Schedule(lambda: _connect(shared.database_url), timed))
         yield
@@ -57,4 +61,6 @@ def _jobs(shared: Parts) -> list[Job]:
 
 
 async def _connect(database_url: str) -> asyncpg.Connection:
-    return await asyncpg.connect(**credentials(database_url), timeout=5)
+    # A leader that is cut off without a word must lose the lock within seconds, not hours.
+    alive = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
+    return await asyncpg.connect(**credentials(database_url), timeout=5, server_settings=alive)

@@ -7,16 +7,18 @@ attempt knows that it may have posted, and looks first.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import structlog
 from tortoise import fields
 from tortoise.connection import get_connection
 from tortoise.models import Model
 
 from credits.accounts.models import ID_LENGTH, Account, SlackLink
 from credits.errors import Unavailable
-from credits.gateways import Card, ChatGateway, MessageRef
+from credits.gateways import Card, ChatGateway, GatewayRefused, GatewayUnavailable, MessageRef
 from credits.ids import Kind, make_id
 
 _POSTING_S = 10
+_log = structlog.get_logger()
 
 _BEGIN = """
 INSERT INTO chat_messages AS m (id, account_id, subject, dedupe, recipient, posting_until, attempts)
@@ -28,7 +30,7 @@ RETURNING m.attempts
 """
 
 
-_LEAVE = "UPDATE chat_messages SET posting_until = clock_timestamp() WHERE dedupe = $1 AND ts IS NULL"
+_LEAVE = "UPDATE chat_messages SET posting_until = clock_timestamp() WHERE dedupe = $1 AND attempts = $2 AND ts IS NULL"
 
 
 class ChatMessage(Model):
@@ -49,9 +51,27 @@ class ChatMessage(Model):
         table = "chat_messages"
 
 
-async def deliver(chat: ChatGateway, *, account_id: str, subject: str, to: str, card: Card, dedupe: str) -> None:
-    """Post the card to a channel or person, unless it was. Raises Unavailable while another attempt may be at it, and
-    what the gateway raises."""
+async def deliver(
+    gateway: ChatGateway, *, account_id: str, subject: str, recipients: Iterable[str], card: Card, occasion: str
+) -> None:
+    """Post the card to each channel or person, once for the occasion. One who cannot be reached for good is left out
+    and logged; for one who cannot be reached now, Unavailable is raised after the others were told."""
+    later: Exception | None = None
+    for to in recipients:
+        try:
+            await _deliver_to(gateway, account_id=account_id, subject=subject, to=to, card=card, occasion=occasion)
+        except GatewayRefused as error:
+            _log.error("not_told", to=to, subject=subject, reason=str(error))
+        except (GatewayUnavailable, Unavailable) as error:
+            later = error
+    if later is not None:
+        raise Unavailable("Not everybody could be told yet.") from later
+
+
+async def _deliver_to(
+    gateway: ChatGateway, *, account_id: str, subject: str, to: str, card: Card, occasion: str
+) -> None:
+    dedupe = f"{occasion}:{to}"
     begun = await get_connection("default").execute_query_dict(
         _BEGIN, [make_id(Kind.CHAT_MESSAGE), account_id, subject, dedupe, to, _POSTING_S]
     )
@@ -59,19 +79,29 @@ async def deliver(chat: ChatGateway, *, account_id: str, subject: str, to: str, 
         if await ChatMessage.exists(dedupe=dedupe, ts__not_isnull=True):
             return
         raise Unavailable(f"Another attempt may be posting {dedupe} just now.")
+    attempt = begun[0]["attempts"]
     try:
-        message = await chat.post(to, card, dedupe=dedupe, again=begun[0]["attempts"] > 1)
+        message = await gateway.post(to, card, dedupe=dedupe, again=attempt > 1)
     except Exception:
         # We live to tell that we are no longer at it: the next attempt need not wait for us.
-        await get_connection("default").execute_query(_LEAVE, [dedupe])
+        await get_connection("default").execute_query(_LEAVE, [dedupe, attempt])
         raise
-    await ChatMessage.filter(dedupe=dedupe).update(channel=message.channel, ts=message.ts)
+    await ChatMessage.filter(dedupe=dedupe, ts__isnull=True).update(channel=message.channel, ts=message.ts)
 
 
-async def edit(chat: ChatGateway, *, subject: str, card: Card) -> None:
-    """Show another card wherever one about the subject was posted."""
+async def edit(gateway: ChatGateway, *, subject: str, card: Card) -> None:
+    """Show another card wherever one about the subject was posted; one that is gone is left out and logged. Raises
+    Unavailable when some could not be edited now."""
+    later: Exception | None = None
     for row in await ChatMessage.filter(subject=subject, ts__not_isnull=True).order_by("id"):
-        await chat.update(MessageRef(row.channel or "", row.ts or ""), card)
+        try:
+            await gateway.update(MessageRef(row.channel or "", row.ts or ""), card)
+        except GatewayRefused as error:
+            _log.warning("not_edited", subject=subject, channel=row.channel, reason=str(error))
+        except GatewayUnavailable as error:
+            later = error
+    if later is not None:
+        raise Unavailable("Not every card could be edited yet.") from later
 
 
 @dataclass(frozen=True, slots=True)

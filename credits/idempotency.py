@@ -17,14 +17,16 @@ from credits.errors import Refusal, RefusalCode
 
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,255}")
 
-# One row always comes back: the clock, and the keys that were free. In order, so that no two wait for each other.
+# One row always comes back: the keys that were free, and the clock, read when all were claimed or waited for. In
+# order, so that no two wait for each other.
 _CLAIM = """
 WITH claimed AS (
     INSERT INTO idempotency_keys (key, scope, operation, fingerprint, result_id)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[]) AS k (key, scope) ORDER BY 1, 2
     ON CONFLICT DO NOTHING RETURNING key, scope
 )
-SELECT credits_now() AS now, array(SELECT scope || ' ' || key FROM claimed) AS claimed
+SELECT credits_now() AS now, c.claimed
+FROM (SELECT coalesce(array_agg(scope || ' ' || key), '{}') AS claimed FROM claimed) c
 """
 _LOOK_UP = """
 SELECT k.key, k.scope, k.operation, k.fingerprint, k.result_id

@@ -21,6 +21,8 @@ from credits.ids import Kind, make_id
 
 LEASE_S = 15
 MAX_ATTEMPTS = 12
+# What is out of reach may be so for a night; what is wrong stays wrong.
+GIVE_UP_AFTER_S = 3 * 24 * 3600
 _FIRST_BACK_OFF_S = 1
 _LONGEST_BACK_OFF_S = 300
 
@@ -82,7 +84,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leased:
-    """Work that is ours until the lease runs out; `attempt` counts from 1."""
+    """Work that is ours until the lease runs out; `attempt` counts from 1, `age_s` are seconds since it was written."""
 
     id: str
     account_id: str
@@ -90,6 +92,7 @@ class Leased:
     job: str
     payload: Mapping[str, Any]
     attempt: int
+    age_s: float
 
 
 _ADD = """
@@ -110,13 +113,17 @@ RETURNING id, queue, attempts
 """
 _TAKE = """
 UPDATE outbox SET attempts = attempts + 1, leased_until = clock_timestamp() + make_interval(secs => $2)
-WHERE id = $1 AND attempts = $3 RETURNING id, account_id, queue, job, payload, attempts
+WHERE id = $1 AND attempts = $3 RETURNING id, account_id, queue, job, payload, attempts,
+    extract(epoch FROM credits_now() - created_at)::float8 AS age_s
+"""
+_KEEP = """
+UPDATE outbox SET leased_until = clock_timestamp() + make_interval(secs => $2) WHERE id = $1 AND attempts = $3
 """
 # Only the attempt that is the last may end it: one that was stopped and wakes up late no longer counts.
 _DONE = "DELETE FROM outbox WHERE id = $1 AND attempts = $2"
 _AGAIN = """
 UPDATE outbox SET leased_until = NULL, last_error = $3,
-    due_at = credits_now() + make_interval(secs => least($4 * 2 ^ ($2 - 1), $5) * (0.5 + random() / 2))
+    due_at = credits_now() + make_interval(secs => least($4 * 2 ^ least($2 - 1, 20), $5) * (0.5 + random() / 2))
 WHERE id = $1 AND attempts = $2
 """
 _DIE = """
@@ -175,6 +182,7 @@ async def take(message_id: str, attempts: int) -> Leased | None:
         job=row["job"],
         payload=json.loads(row["payload"]),
         attempt=row["attempts"],
+        age_s=row["age_s"],
     )
 
 
@@ -183,11 +191,16 @@ async def done(message: Leased) -> None:
     await get_connection("default").execute_query(_DONE, [message.id, message.attempt])
 
 
-async def failed(message: Leased, error: str) -> bool:
-    """The attempt failed: it comes again after a pause that doubles each time, with jitter, or is put aside after the
-    last attempt; returns whether it was put aside."""
+async def keep(message: Leased) -> None:
+    """Still at it: a new lease, as long as no other attempt has begun."""
+    await get_connection("default").execute_query(_KEEP, [message.id, LEASE_S, message.attempt])
+
+
+async def failed(message: Leased, error: str, *, passes: bool = False) -> bool:
+    """The attempt failed: it comes again after a pause that doubles each time, with jitter, or is put aside: after the
+    last attempt, and a fault that `passes` after three days. Returns whether it was put aside."""
     connection = get_connection("default")
-    if message.attempt >= MAX_ATTEMPTS:
+    if message.age_s >= GIVE_UP_AFTER_S if passes else message.attempt >= MAX_ATTEMPTS:
         await connection.execute_query(_DIE, [message.id, message.attempt, error])
         return True
     await connection.execute_query(_AGAIN, [message.id, message.attempt, error, _FIRST_BACK_OFF_S, _LONGEST_BACK_OFF_S])

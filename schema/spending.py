@@ -10,7 +10,6 @@ from credits.catalogue.service import packages
 from credits.errors import Forbidden
 from credits.ids import Kind
 from credits.ledger import rules, service
-from credits.purchases.queries import reserved
 from schema.balances import Balance
 from schema.catalogue import Package
 from schema.context import Info
@@ -133,8 +132,7 @@ class SpendingMutation:
             priority=input.priority,
             idempotency_key=input.idempotency_key,
         )
-        under_way = await reserved(input.wallet_id)
-        done = await service.grant(context.services.writer, context.standing.actor, place, wanted, reserved=under_way)
+        done = await service.grant(context.services.writer, context.standing.actor, place, wanted)
         if isinstance(done, rules.Refused):
             return TransactionPayload(user_errors=[user_error(done)])
         return TransactionPayload(

@@ -9,7 +9,8 @@ import pytest
 from tortoise.connection import get_connection
 from tortoise.transactions import in_transaction
 
-from credits.accounts.models import AccountRole, Membership
+from app.sandbox.slack_people import SLACK_IDS
+from credits.accounts.models import AccountRole, Membership, SlackLink
 from credits.accounts.service import add_membership
 from credits.approvals.models import Approval, ApprovalDecision
 from credits.approvals.queries import latest_by_purchase
@@ -154,13 +155,13 @@ async def test_a_rejection_wants_a_reason_and_ends_the_purchase(service: Service
 
 async def test_nobody_decides_their_own_purchase(service: Service, firm: Firm) -> None:
     purchase = await firm.ask_for(by="approver")
-    cards = await firm.cards(purchase)
-    mine = next(card for card in cards if card["channel"] == "D0APPROVER")
+    (card,) = await firm.cards(purchase, 1)
 
     by_api = (await service.gql(APPROVE, "approver", id=purchase["id"])).data["approvePurchase"]
-    await Slack(service).press(mine, "approve", "approver")
-    whispers = await eventually(lambda: Slack(service).whispers("approver", since=mine["ts"]), bool)
+    await Slack(service).press(card, "approve", "approver")
+    whispers = await eventually(lambda: Slack(service).whispers("approver", since=card["ts"]), bool)
 
+    assert card["channel"] == "D0DEPUTY0"  # who asks is not asked
     assert [error["code"] for error in by_api["userErrors"]] == ["SELF_APPROVAL"]
     assert "You asked for this purchase yourself" in whispers[0]
     assert await ApprovalDecision.filter(approval_id=purchase["approval"]["id"]).count() == 0
@@ -173,8 +174,8 @@ async def test_who_is_not_named_or_no_longer_a_member_cannot_decide(service: Ser
     if name == "removed":
         token = await service.owner_token(firm.account_id)
         approver = service.demo.users["approver"]
-        await Membership.filter(account_id=firm.account_id, user_id=approver).delete()
         pressed_by = (await firm.cards(purchase))[0]
+        await Membership.filter(account_id=firm.account_id, user_id=approver).delete()
         await Slack(service).press(pressed_by, "approve", "approver")
         whispers = await eventually(lambda: Slack(service).whispers("approver", since=pressed_by["ts"]), bool)
         assert "does not name you" in whispers[0]
@@ -338,3 +339,38 @@ async def test_approval_updated_tells_who_may_decide(service: Service, firm: Fir
     asked = (await latest_by_purchase([purchase["id"]]))[purchase["id"]]
     assert came["approvalUpdated"] == {"id": asked.id, "status": "PENDING", "viewerCanDecide": True}
     assert ended["approvalUpdated"] == {"id": asked.id, "status": "APPROVED", "viewerCanDecide": False}
+
+
+async def test_deciding_and_canceling_at_once_leave_one_of_the_two(service: Service, firm: Firm) -> None:
+    cancel = (
+        "mutation ($id: ID!) { cancelPurchase(input: {purchaseId: $id}) { purchase { status } userErrors { code } } }"
+    )
+    purchases = [await firm.ask_for() for _ in range(8)]
+
+    answers = await asyncio.gather(
+        *(service.gql(cancel, "member", id=purchase["id"]) for purchase in purchases),
+        *(service.gql(APPROVE, "deputy", id=purchase["id"]) for purchase in purchases),
+    )
+
+    assert not [answer.body for answer in answers if "errors" in answer.body]
+    for purchase in purchases:
+        state = await firm.state_of(purchase)
+        assert (state["status"], state["approval"]["status"]) in {
+            ("CANCELED", "CANCELED"),
+            ("CANCELED", "APPROVED"),
+            ("AWAITING_PAYMENT", "APPROVED"),
+        }
+
+
+async def test_one_who_cannot_be_reached_keeps_nobody_else_from_being_asked(service: Service, firm: Firm) -> None:
+    approver = service.demo.users["approver"]
+    await SlackLink.filter(user_id=approver).update(slack_user_id="U0GONE00001")
+    try:
+        purchase = await firm.ask_for()
+        cards = await firm.cards(purchase, 1)
+        await eventually(_drained, bool, within_s=30)
+    finally:
+        await SlackLink.filter(user_id=approver).update(slack_user_id=SLACK_IDS["approver"])
+
+    assert [card["channel"] for card in await firm.cards(purchase, 1)] == ["D0DEPUTY0"]
+    assert len(cards) == 1

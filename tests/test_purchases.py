@@ -469,3 +469,14 @@ async def test_canceled_while_the_provider_is_asked_the_checkout_is_closed_again
     (session,) = await CheckoutSession.filter(client_reference_id=purchase.id)
     checkout = await service.shared.checkouts.gateway.checkout(session.id)
     assert checkout.status is CheckoutStatus.EXPIRED
+
+
+async def test_a_second_payment_for_one_purchase_is_put_aside_and_not_dropped(service: Service, buyer: Buyer) -> None:
+    purchase = await buyer.buy()
+    await service.pay(purchase["checkoutUrl"])
+    again = completed(purchase["id"])
+
+    answer = await service.http.post("/webhooks/stripe", content=again, headers=signed(again))
+
+    assert answer.text.startswith("quarantined: the purchase was paid by another payment")
+    assert await buyer.available() == 100

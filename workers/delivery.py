@@ -13,7 +13,10 @@ import structlog
 from dramatiq import Actor, Broker
 
 from credits import outbox
-from credits.outbox import Queue
+from credits.errors import Unavailable
+from credits.faults import out_of_reach
+from credits.gateways import GatewayUnavailable
+from credits.outbox import Leased, Queue
 
 Handler = Callable[[Mapping[str, Any]], Awaitable[None]]
 Deliver = Actor[[str, int], None]
@@ -41,14 +44,25 @@ async def attempt(handlers: Mapping[str, Handler], message_id: str, attempts: in
     message = await outbox.take(message_id, attempts)
     if message is None:
         return
+    keeping = asyncio.create_task(_keep(message))
     try:
         await handlers[message.job](message.payload)
     except Exception as error:
-        dead = await outbox.failed(message, repr(error))
+        passes = isinstance(error, (GatewayUnavailable, Unavailable)) or out_of_reach(error)
+        dead = await outbox.failed(message, repr(error), passes=passes)
         level = _log.error if dead else _log.warning
         level("dead_letter" if dead else "job_failed", job=message.job, message=message.id, error=repr(error))
     else:
         await outbox.done(message)
+    finally:
+        keeping.cancel()
+
+
+async def _keep(message: Leased) -> None:
+    """Renew the lease while the work takes its time."""
+    while True:
+        await asyncio.sleep(outbox.LEASE_S / 3)
+        await outbox.keep(message)
 
 
 class Relay:

@@ -17,7 +17,9 @@ from dramatiq import Actor, Broker
 
 # "schedule", as a number that nobody else takes for an advisory lock by chance.
 _LOCK = 0x7363686564756C65
+QUEUE = "schedule"
 _RETRY_S = 2.0
+_ANSWER_S = 5.0
 _TICK_S = 0.5
 _log = structlog.get_logger()
 
@@ -38,7 +40,7 @@ def declare(broker: Broker, jobs: list[Job]) -> Mapping[Job, Actor[[], None]]:
         @dramatiq.actor(
             broker=broker,
             actor_name=job.name,
-            queue_name="schedule",
+            queue_name=QUEUE,
             max_retries=0,
             max_age=int(max(job.every_s, 60) * 1000),
         )
@@ -83,12 +85,12 @@ class Schedule:
 
     async def _lead(self, connection: asyncpg.Connection) -> None:
         """Send what is due for as long as the lock is ours; returns at once where another holds it."""
-        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK, timeout=_ANSWER_S):
             return
         loop = asyncio.get_running_loop()
         due = {job: loop.time() + job.every_s for job in self._actors}
         while True:
-            await connection.fetchval("SELECT 1")  # still connected, and so still the leader
+            await connection.fetchval("SELECT 1", timeout=_ANSWER_S)  # still connected, and so still the leader
             for job, at in due.items():
                 if at <= loop.time():
                     await asyncio.to_thread(self._actors[job].send)

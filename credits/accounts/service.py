@@ -65,9 +65,11 @@ async def create_account(actor: Actor, wanted: NewAccount) -> tuple[Account, boo
     email = clean_email(wanted.owner_email, field="ownerEmail")
     _check_time_zone(wanted.time_zone)
 
+    # Made once: found again after a commit whose answer was lost, it is no replay.
+    account_id = make_id(Kind.ACCOUNT)
+
     async def work() -> tuple[Account, bool]:
         async with in_transaction() as connection:
-            account_id = make_id(Kind.ACCOUNT)
             now, made_before = await _claimed(connection, key, account_id)
             if made_before:
                 return await Account.get(id=made_before, using_db=connection), made_before != account_id

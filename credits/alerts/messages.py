@@ -52,6 +52,12 @@ def recovered_card(*, wallet_name: str, available: int) -> Card:
     return Card(summary=summary, text=f"{summary}.")
 
 
+def changed_card(*, wallet_name: str) -> Card:
+    """The balance is as low as it was, but nobody wants to be told any more."""
+    summary = f"Low balance of {wallet_name}: the alert was changed or switched off"
+    return Card(summary=summary, text=f"{summary}.")
+
+
 def snoozed_card(*, wallet_name: str, by: str, until: str) -> Card:
     """Somebody wants to hear of it later."""
     summary = f"Low balance of {wallet_name}: snoozed by {by} until {until}"

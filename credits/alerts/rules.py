@@ -69,7 +69,7 @@ def after_settings(
     fired and would not have is told to have recovered."""
     changed = replace(state, threshold=threshold, enabled=enabled)
     fired = state.phase is AlertPhase.FIRED
-    if fired and enabled and changed.low(available):
+    if fired and enabled and available < changed.recovery:
         return changed, None
     phase = AlertPhase.NEW if changed.low(available) else AlertPhase.ARMED
     return replace(changed, phase=phase), AlertEvent.RECOVERED if fired else None

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import structlog
 from tortoise.transactions import in_transaction
 
 from credits import chat, outbox
@@ -10,7 +11,7 @@ from credits.accounts.models import PoolAdministrator, User
 from credits.accounts.places import names_of
 from credits.accounts.queries import owners_of, wallet_places
 from credits.accounts.rules import Place
-from credits.alerts.messages import low_card, message_of, recovered_card, snoozed_card, subject
+from credits.alerts.messages import changed_card, low_card, message_of, recovered_card, snoozed_card, subject
 from credits.alerts.rules import MAX_THRESHOLD, AlertEvent, AlertPhase, after_settings
 from credits.chat import People
 from credits.errors import Refusal, RefusalCode
@@ -21,6 +22,7 @@ from credits.ledger.queries import balances, now
 from credits.ledger.store import lock_wallet
 from credits.text import clean
 
+_log = structlog.get_logger()
 MAX_SNOOZE_HOURS = 24 * 30
 
 
@@ -78,6 +80,11 @@ async def tell_fired(
     snoozed = wallet.alert_snoozed_until
     if wallet.alert_phase is not AlertPhase.FIRED or wallet.alert_episode != episode or (snoozed and snoozed > at):
         return
+    about = subject(wallet_id, episode)
+    occasion = _occasion(about, wallet)
+    if occasion != about:
+        # The end of a snooze, a day after the press: what is so now counts.
+        available, threshold = (await balances([wallet_id]))[wallet_id].available, wallet.alert_threshold
     card = low_card(
         wallet_name=(await names_of([wallet_id]))[wallet_id],
         wallet_id=wallet_id,
@@ -85,17 +92,13 @@ async def tell_fired(
         available=available,
         threshold=threshold,
     )
-    about = subject(wallet_id, episode)
-    which = _occasion(about, wallet)
-    for to in await _recipients(people, wallet):
-        await chat.deliver(
-            gateway,
-            account_id=wallet.__dict__["account_id"],
-            subject=about,
-            to=to,
-            card=card,
-            dedupe=f"{which}:{to}",
-        )
+    account_id = str(wallet.__dict__["account_id"])
+    recipients = await _recipients(people, wallet)
+    if not recipients:
+        _log.warning("nobody_to_tell", wallet=wallet_id, account=account_id)
+    await chat.deliver(
+        gateway, account_id=account_id, subject=about, recipients=recipients, card=card, occasion=occasion
+    )
     # Recovered while it was being posted: the edit came before there was a card to edit.
     wallet = await Wallet.get(id=wallet_id)
     if wallet.alert_phase is not AlertPhase.FIRED or wallet.alert_episode != episode:
@@ -112,9 +115,10 @@ def _occasion(about: str, wallet: Wallet) -> str:
 async def tell_recovered(gateway: ChatGateway, *, wallet_id: str, episode: int, available: int) -> None:
     """Edit the cards of that time to say that the balance has recovered."""
     name = (await names_of([wallet_id]))[wallet_id]
-    await chat.edit(
-        gateway, subject=subject(wallet_id, episode), card=recovered_card(wallet_name=name, available=available)
-    )
+    wallet = await Wallet.get(id=wallet_id)
+    still_low = available < wallet.alert_threshold
+    card = changed_card(wallet_name=name) if still_low else recovered_card(wallet_name=name, available=available)
+    await chat.edit(gateway, subject=subject(wallet_id, episode), card=card)
 
 
 async def tell_snoozed(gateway: ChatGateway, *, wallet_id: str, episode: int, by: str, until: datetime) -> None:

@@ -67,6 +67,13 @@ async def ask(connection: BaseDBAsyncClient, *, purchase_id: str, policy: Policy
     return approval_id
 
 
+async def lock_question(connection: BaseDBAsyncClient, *, purchase_id: str) -> None:
+    """Hold an open question about the purchase, if there is one, until the caller's database transaction ends."""
+    await connection.execute_query(
+        "SELECT 1 FROM approvals WHERE purchase_id = $1 AND status = 'PENDING' FOR UPDATE", [purchase_id]
+    )
+
+
 async def withdraw(connection: BaseDBAsyncClient, *, purchase_id: str) -> None:
     """Take back the question, if one is open: its purchase was canceled."""
     found = await connection.execute_query_dict(

@@ -31,7 +31,7 @@ class Deduction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """Credits given by an operator. `reserved` is what open purchases may still bring into the wallet."""
+    """Credits given by an operator."""
 
     transaction_id: str
     lot_id: str
@@ -42,7 +42,6 @@ class Grant:
     credits: int
     expires_at: datetime | None
     priority: int
-    reserved: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

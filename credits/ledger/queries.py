@@ -15,11 +15,13 @@ from credits.ledger import rows
 from credits.ledger.lots import Draw, LotState
 from credits.ledger.models import TransactionKind
 from credits.ledger.text import Text
-from credits.ledger.wallet import BalanceView, Line
+from credits.ledger.wallet import BalanceView, Line, WalletState
 
+# Wallet and lots in one statement: read in two, a commit between them would show one of each.
 _BALANCES = """
-SELECT w.*, a.time_zone, a.suspended_at IS NOT NULL AS suspended, credits_now() AS now
-FROM wallets w JOIN accounts a ON a.id = w.account_id WHERE w.id = ANY($1)
+SELECT w.*, a.time_zone, a.suspended_at IS NOT NULL AS suspended, credits_now() AS now, l AS lot
+FROM wallets w JOIN accounts a ON a.id = w.account_id
+LEFT JOIN lots l ON l.wallet_id = w.id AND l.remaining > 0 WHERE w.id = ANY($1)
 """
 _OPEN_LOTS = "SELECT * FROM lots WHERE wallet_id = ANY($1) AND remaining > 0"
 _LINE = """
@@ -43,14 +45,14 @@ async def now() -> datetime:
 
 async def balances(wallet_ids: Iterable[str]) -> dict[str, BalanceView]:
     """The balances of those of the wallets that there are, all as of one instant each read."""
-    ids = list(wallet_ids)
-    lots = await open_lots(ids)
-    views = {}
-    for row in await _read(_BALANCES, ids):
-        wallet = rows.wallet_state(row)
-        wallet.lots = lots.get(wallet.id, [])
-        views[wallet.id] = wallet.balance_view(row["now"])
-    return views
+    wallets: dict[str, WalletState] = {}
+    at: dict[str, datetime] = {}
+    for row in await _read(_BALANCES, list(wallet_ids)):
+        wallet = wallets.setdefault(row["id"], rows.wallet_state(row))
+        at[wallet.id] = row["now"]
+        if row["lot"] is not None:
+            wallet.lots.append(rows.lot_state(row["lot"]))
+    return {wallet_id: wallet.balance_view(at[wallet_id]) for wallet_id, wallet in wallets.items()}
 
 
 async def open_lots(wallet_ids: Sequence[str]) -> Mapping[str, list[LotState]]:

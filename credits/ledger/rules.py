@@ -163,7 +163,7 @@ def _grant(wallet: WalletState, command: Grant, at: datetime) -> Entry | Refused
         return Refused(
             code=RefusalCode.INVALID, message="The expiry lies in the past. Give a later instant.", field="expiresAt"
         )
-    if wallet.balance + command.reserved + command.credits > MAX_BALANCE:
+    if wallet.balance + wallet.reserved + command.credits > MAX_BALANCE:
         return Refused(
             code=RefusalCode.BALANCE_LIMIT_EXCEEDED,
             message=f"A wallet holds at most {MAX_BALANCE:,} credits, purchases under way included. Give fewer.",

@@ -87,8 +87,8 @@ async def deduct(writer: Writer, actor: Actor, place: Place, wanted: DeductionIn
     return await _answer(outcome, command.transaction_id, wanted.wallet_id)
 
 
-async def grant(writer: Writer, actor: Actor, place: Place, wanted: GrantInput, *, reserved: int) -> Done | Refused:
-    """Give credits, once per key. `reserved` is what open purchases may still bring into the wallet."""
+async def grant(writer: Writer, actor: Actor, place: Place, wanted: GrantInput) -> Done | Refused:
+    """Give credits, once per key."""
     key = make_key(
         scope=place.account_id,
         key=wanted.idempotency_key,
@@ -115,7 +115,6 @@ async def grant(writer: Writer, actor: Actor, place: Place, wanted: GrantInput, 
         credits=check_amount(wanted.credits, field="credits"),
         expires_at=wanted.expires_at,
         priority=wanted.priority,
-        reserved=reserved,
     )
     outcome = await writer.post(command, account_id=place.account_id)
     return await _answer(outcome, command.transaction_id, wanted.wallet_id)

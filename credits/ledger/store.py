@@ -20,7 +20,7 @@ from credits.idempotency import Key, Used, claim, difference, give_back
 from credits.ids import Kind, make_id
 from credits.ledger import rows
 from credits.ledger.chain import GENESIS
-from credits.ledger.commands import Command, Deduction
+from credits.ledger.commands import Command, Deduction, Grant
 from credits.ledger.models import OwnerKind
 from credits.ledger.rules import Changes, Posted, Price, Refused, State, apply
 from credits.ledger.wallet import WalletState
@@ -46,6 +46,10 @@ FROM wallets w JOIN accounts a ON a.id = w.account_id
 WHERE w.id = ANY($1) ORDER BY w.id FOR NO KEY UPDATE OF w
 """
 _LOTS = "SELECT * FROM lots WHERE wallet_id = ANY($1) AND remaining > 0"
+_RESERVED = """
+SELECT wallet_id, sum(credits)::bigint AS credits FROM purchases
+WHERE wallet_id = ANY($1) AND status IN ('PENDING_APPROVAL', 'AWAITING_PAYMENT', 'PROCESSING') GROUP BY wallet_id
+"""
 _PRICES = "SELECT code, credits, active FROM staging_types WHERE code = ANY($1)"
 _DEBTORS = "SELECT DISTINCT account_id FROM wallets WHERE account_id = ANY($1) AND debt > 0"
 
@@ -136,6 +140,7 @@ async def _load(connection: BaseDBAsyncClient, wallets: dict[str, WalletState], 
         touched[row["wallet_id"]].lots.append(rows.lot_state(row))
     for wallet in touched.values():
         wallet.lots.sort(key=lambda lot: lot.order)
+    await _reserve(connection, [touched[each.wallet_id] for each in commands if isinstance(each, Grant)])
     codes = {command.staging_type for command in commands if isinstance(command, Deduction)}
     if not codes:
         return State(wallets=touched, prices={})
@@ -147,6 +152,14 @@ async def _load(connection: BaseDBAsyncClient, wallets: dict[str, WalletState], 
     return State(
         wallets=touched, prices={row["code"]: Price(credits=row["credits"], active=row["active"]) for row in prices}
     )
+
+
+async def _reserve(connection: BaseDBAsyncClient, receiving: list[WalletState]) -> None:
+    """Under the lock, which whoever makes a purchase takes too: what is promised to come in cannot change meanwhile."""
+    if receiving:
+        wallets = {wallet.id: wallet for wallet in receiving}
+        for row in await connection.execute_query_dict(_RESERVED, [list(wallets)]):
+            wallets[row["wallet_id"]].reserved = row["credits"]
 
 
 async def _write(

@@ -88,6 +88,8 @@ class WalletState:
     version: int
     last_hash: bytes
     last_posted_at: datetime | None
+    # What open purchases may still bring in; read for commands that put something in.
+    reserved: int = 0
     alert: AlertState = field(default_factory=AlertState)
     lots: list[LotState] = field(default_factory=list)
 

@@ -22,6 +22,7 @@ from credits.ledger.feed import changes_of, tell
 from credits.ledger.store import Busy, Outcome, post
 
 MAX_BATCH = 500
+MAX_WAITING_FOR_LOCKS = 4
 _log = structlog.get_logger()
 
 
@@ -54,6 +55,7 @@ class Writer:
         # Tasks are made in this context and not in a caller's: one that is inside a database transaction would hand
         # its connection down.
         self._context = contextvars.copy_context()
+        self._waiting_for_locks = asyncio.Semaphore(MAX_WAITING_FOR_LOCKS)
         self._closed = False
 
     async def post(self, command: Command, *, account_id: str) -> Outcome:
@@ -103,8 +105,14 @@ class Writer:
         return batch
 
     async def _post_batch(self, batch: list[_Waiting], *, wait: bool) -> None:
+        commands = [waiting.command for waiting in batch]
         try:
-            outcomes = await trying_again(lambda: _commit([waiting.command for waiting in batch], wait=wait))
+            if wait:
+                # Who waits for a lock holds a connection meanwhile: never so many that none is left for the others.
+                async with self._waiting_for_locks:
+                    outcomes = await trying_again(lambda: _commit(commands, wait=True))
+            else:
+                outcomes = await trying_again(lambda: _commit(commands, wait=False))
         except Exception as error:
             if len(batch) == 1 or isinstance(error, Unavailable):
                 _fail(batch, error)

@@ -35,6 +35,7 @@ class PurchaseView:
     checkout_id: str | None
     checkout_url: str | None
     checkout_attempt: int
+    payment_id: str | None
     transaction_id: str | None
     created_at: datetime
     paid_at: datetime | None
@@ -92,7 +93,7 @@ async def reserved(wallet_id: str) -> int:
     return int(row["credits"])
 
 
-async def without_checkout(*, older_than_s: float, limit: int = 100) -> list[str]:
+async def without_checkout(*, older_than_s: float, limit: int = 20) -> list[str]:
     """Purchases that await payment and have waited that long, in seconds, for the address where to pay."""
     rows = await get_connection("default").execute_query_dict(
         "SELECT id FROM purchases WHERE status = 'AWAITING_PAYMENT' AND checkout_id IS NULL"
@@ -123,6 +124,7 @@ def view(row: Purchase) -> PurchaseView:
         checkout_id=row.checkout_id,
         checkout_url=row.checkout_url,
         checkout_attempt=row.checkout_attempt,
+        payment_id=row.payment_id,
         transaction_id=row.transaction_id,
         created_at=row.created_at,
         paid_at=row.paid_at,

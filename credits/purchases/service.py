@@ -14,10 +14,10 @@ from tortoise.transactions import in_transaction
 
 from credits.accounts.rules import Place
 from credits.actors import SYSTEM, Actor
-from credits.approvals.requests import approvals_channel, ask, policy_for, withdraw
+from credits.approvals.requests import approvals_channel, ask, lock_question, policy_for, withdraw
 from credits.catalogue.rules import Quote, quote
 from credits.catalogue.service import packages_by_code
-from credits.errors import NotFound, Refusal, RefusalCode, Unavailable
+from credits.errors import Refusal, RefusalCode, Unavailable
 from credits.faults import trying_again
 from credits.gateways import (
     Checkout,
@@ -99,15 +99,17 @@ async def request_purchase(
     justification = clean(wanted.justification, field="justification", lines=True)
     _check_return_url(checkouts, wanted.return_url)
 
-    async def work() -> tuple[str, bool]:
+    # Made once: found again after a commit whose answer was lost, it is no replay.
+    new_id = make_id(Kind.PURCHASE)
+
+    async def work() -> str:
         async with in_transaction() as connection:
             wallet = await lock_wallet(connection, wanted.wallet_id)
-            purchase_id = make_id(Kind.PURCHASE)
-            now, taken = await claim(connection, [(key, purchase_id)])
+            now, taken = await claim(connection, [(key, new_id)])
             if used := taken.get(key.identity):
                 if reason := difference(key, used):
                     raise Refusal(RefusalCode.IDEMPOTENCY_KEY_REUSED, reason, field="idempotencyKey")
-                return used.result_id, True
+                return used.result_id
             if wallet.suspended:
                 raise Refusal(
                     RefusalCode.ACCOUNT_SUSPENDED, "This account is suspended and cannot buy. Write to support."
@@ -124,7 +126,7 @@ async def request_purchase(
                 now=now,
             )
             await Purchase.create(
-                id=purchase_id,
+                id=new_id,
                 account_id=place.account_id,
                 wallet_id=wanted.wallet_id,
                 package_code=offer.package.code,
@@ -144,10 +146,11 @@ async def request_purchase(
                 using_db=connection,
             )
             if policy:
-                await ask(connection, purchase_id=purchase_id, policy=policy, now=now)
-            return purchase_id, False
+                await ask(connection, purchase_id=new_id, policy=policy, now=now)
+            return new_id
 
-    purchase_id, replayed = await trying_again(work)
+    purchase_id = await trying_again(work)
+    replayed = purchase_id != new_id
     await _open_in_time(checkouts, purchase_id)
     purchase = await queries.purchase(purchase_id)
     if purchase.status is PurchaseStatus.PENDING_APPROVAL and not replayed:
@@ -238,26 +241,29 @@ async def cancel_purchase(checkouts: Checkouts, purchase_id: str) -> PurchaseVie
         if checkout.status is CheckoutStatus.COMPLETE:
             await fulfil(checkouts, checkout)
             raise _wrong_state(await queries.purchase(purchase_id))
-    await _cancel(purchase_id, closed=purchase.checkout_id is not None)
+    if not await trying_again(lambda: _cancel(purchase)):
+        # It moved on, or got a checkout, since it was read: looked at anew.
+        return await cancel_purchase(checkouts, purchase_id)
     canceled = await queries.purchase(purchase_id)
     await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
     await checkouts.publisher.publish(approvals_channel(canceled.account_id), purchase_id)
     return canceled
 
 
-async def _cancel(purchase_id: str, *, closed: bool) -> None:
-    """CANCELED, and an open question about it taken back, in one commit. Where we have `closed` its checkout, the
-    provider's word that it has expired may have been faster than we."""
+async def _cancel(purchase: PurchaseView) -> bool:
+    """CANCELED, and an open question about it taken back, in one commit; False where the purchase is no longer what was
+    read. Where its checkout was closed, the provider's word that it has expired may have been faster than we."""
+    closed = purchase.checkout_id is not None
     allowed = MOVES[PurchaseStatus.CANCELED] + ((PurchaseStatus.EXPIRED,) if closed else ())
     async with in_transaction() as connection:
-        moved = (
-            await Purchase.filter(id=purchase_id, status__in=allowed)
-            .using_db(connection)
-            .update(status=PurchaseStatus.CANCELED)
-        )
-        if not moved:
-            raise _wrong_state(await queries.purchase(purchase_id))
-        await withdraw(connection, purchase_id=purchase_id)
+        # Approval before purchase, as whoever decides takes them.
+        await lock_question(connection, purchase_id=purchase.id)
+        found = Purchase.filter(id=purchase.id, status__in=allowed).using_db(connection)
+        same = found.filter(checkout_id=purchase.checkout_id) if closed else found.filter(checkout_id__isnull=True)
+        if not await same.update(status=PurchaseStatus.CANCELED):
+            return False
+        await withdraw(connection, purchase_id=purchase.id)
+        return True
 
 
 def _wrong_state(purchase: PurchaseView) -> Refusal:
@@ -356,6 +362,11 @@ async def _credit(
         [purchase.id, payment_id, transaction_id, checkout.id, [status.value for status in MOVES[PurchaseStatus.PAID]]],
     )
     if not found:
+        before = await queries.find(purchase.id)
+        if before is not None and before.payment_id != payment_id:
+            # Paid twice, by two payments: the credits are there once, and the second one's money has to go back.
+            _log.error("payment_quarantined", checkout=checkout.id, purchase=purchase.id, reason="paid twice")
+            return "quarantined: the purchase was paid by another payment before", None, []
         return "credited before", None, []
     command = PurchaseCredit(
         transaction_id=transaction_id,
@@ -387,9 +398,8 @@ async def finish_checkouts(checkouts: Checkouts, *, older_than_s: float) -> int:
     """Open the checkouts of purchases that have waited for one longer than that, in seconds; returns how many were
     tried. One that the provider does not answer for waits for the next time."""
     ids = await queries.without_checkout(older_than_s=older_than_s)
-    for purchase_id in ids:
-        try:
-            await open_checkout(checkouts, purchase_id)
-        except (GatewayUnavailable, NotFound):
-            _log.warning("checkout_delayed", purchase=purchase_id)
+    tried = await asyncio.gather(*(open_checkout(checkouts, each) for each in ids), return_exceptions=True)
+    for purchase_id, error in zip(ids, tried, strict=True):
+        if error is not None:
+            _log.warning("checkout_delayed", purchase=purchase_id, reason=repr(error))
     return len(ids)

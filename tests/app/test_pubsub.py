@@ -1,6 +1,7 @@
 """Telling changes: to whom, how much is kept for a slow reader, and that whoever may have missed something knows."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -149,3 +150,17 @@ async def test_without_redis_the_own_process_is_told_all_the_same() -> None:
             await alone.publish("a", "one")
 
             assert await listener.hear(at_most_s=SOON_S) == Heard(("one",), complete=True)
+
+
+async def test_a_redis_that_takes_connections_and_says_nothing_holds_up_nobody() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        async with hub(f"redis://127.0.0.1:{silent.getsockname()[1]}") as shared:
+            with shared.subscribe("balance") as listener:
+                async with asyncio.timeout(2):
+                    for number in range(1_000):
+                        await shared.publish("balance", str(number))
+                heard = await listener.hear(at_most_s=1)
+
+    assert heard.payloads[-1] == "999"

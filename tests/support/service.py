@@ -180,7 +180,7 @@ class Service:
             "priority": 50,
             "idempotency_key": uuid4().hex,
         }
-        done = await grant(self.writer, SYSTEM, place, GrantInput(**(fields | changes)), reserved=0)
+        done = await grant(self.writer, SYSTEM, place, GrantInput(**(fields | changes)))
         assert not isinstance(done, Refused), done
 
     async def pay(self, checkout_url: str, action: str = "pay", **options: Any) -> Mapping[str, Any]:

@@ -86,7 +86,6 @@ def grant(credits_given: int, **changes: Any) -> Grant:
         "credits": credits_given,
         "expires_at": None,
         "priority": 50,
-        "reserved": 0,
     }
     return Grant(**(fields | changes))
 

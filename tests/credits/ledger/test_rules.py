@@ -83,17 +83,19 @@ def test_a_deduction_is_refused_for_the_first_fault_in_the_declared_order() -> N
 
 
 @pytest.mark.parametrize(
-    ("command", "code"),
+    ("command", "reserved", "code"),
     [
-        (grant(1, expires_at=NOW), RefusalCode.INVALID),
-        (grant(1, expires_at=NOW - timedelta(microseconds=1), reserved=MAX_BALANCE), RefusalCode.INVALID),
-        (grant(1, reserved=MAX_BALANCE - 10), RefusalCode.BALANCE_LIMIT_EXCEEDED),
-        (grant(1, reserved=MAX_BALANCE - 11), None),
-        (grant(1, expires_at=NOW + timedelta(microseconds=1)), None),
+        (grant(1, expires_at=NOW), 0, RefusalCode.INVALID),
+        (grant(1, expires_at=NOW - timedelta(microseconds=1)), MAX_BALANCE, RefusalCode.INVALID),
+        (grant(1), MAX_BALANCE - 10, RefusalCode.BALANCE_LIMIT_EXCEEDED),
+        (grant(1), MAX_BALANCE - 11, None),
+        (grant(1, expires_at=NOW + timedelta(microseconds=1)), 0, None),
     ],
 )
-def test_a_grant_is_refused_when_it_has_lapsed_or_would_not_fit(command: Grant, code: RefusalCode | None) -> None:
-    outcome = only(state(lot(10)), command)
+def test_a_grant_is_refused_when_it_has_lapsed_or_would_not_fit(
+    command: Grant, reserved: int, code: RefusalCode | None
+) -> None:
+    outcome = only(state(lot(10), reserved=reserved), command)
 
     assert (outcome.code if isinstance(outcome, Refused) else None) is code
 
