@@ -33,7 +33,7 @@ from app.settings import Settings
 from credits.chat import People
 from credits.gateways import ChatGateway
 from credits.ledger.writer import Writer
-from credits.purchases.service import Checkouts
+from credits.purchases.checkouts import Checkouts
 from schema.build import build_schema
 from schema.context import Services
 from schema.documents import Documents

@@ -10,7 +10,7 @@ from credits.accounts.rules import Standing
 from credits.errors import Unauthenticated
 from credits.feeds import Feeds
 from credits.ledger.writer import Writer
-from credits.purchases.service import Checkouts
+from credits.purchases.checkouts import Checkouts
 from schema.loaders import Loaders
 
 NO_TOKEN = "Sign in first: send the header Authorization: Bearer <token or key>."  # noqa: S105 a sentence

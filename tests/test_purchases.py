@@ -26,6 +26,7 @@ from credits.ids import Kind, make_id
 from credits.ledger.invariants import broken
 from credits.ledger.queries import now
 from credits.ledger.wallet import MAX_BALANCE
+from credits.purchases import checkouts
 from credits.purchases import service as purchases
 from credits.purchases.channel import purchase_channel
 from credits.purchases.models import Purchase, PurchaseStatus
@@ -394,7 +395,7 @@ async def test_an_event_of_another_kind_is_taken_and_done_with(service: Service)
 @asynccontextmanager
 async def provider_at(
     service: Service, address: str, *, api_key: str = "sk_test_1", **changes: Any
-) -> AsyncIterator[purchases.Checkouts]:
+) -> AsyncIterator[checkouts.Checkouts]:
     """The service's checkouts, with the provider at another address or asked with another key."""
     gateway = StripeGateway(api_key=api_key, webhook_secrets=(WEBHOOK_SECRET,), api_base=address, timeout_s=1)
     try:
@@ -426,13 +427,13 @@ async def test_a_provider_that_does_not_answer_costs_the_address_and_a_job_gets_
     assert (purchase.status, purchase.checkout_url) == (PurchaseStatus.AWAITING_PAYMENT, None)
 
     with service.shared.hub.subscribe(purchase_channel(purchase.id)) as subscription:
-        await purchases.finish_checkouts(service.shared.checkouts, older_than_s=0)
+        await checkouts.finish_checkouts(service.shared.checkouts, older_than_s=0)
         heard = await subscription.hear(at_most_s=5)
 
     assert heard.payloads == (purchase.id,)
     found = await Purchase.get(id=purchase.id)
     assert found.checkout_url
-    assert await purchases.finish_checkouts(service.shared.checkouts, older_than_s=0) == 0
+    assert await checkouts.finish_checkouts(service.shared.checkouts, older_than_s=0) == 0
 
 
 async def test_a_provider_that_cannot_be_reached_cancels_nothing(service: Service, buyer: Buyer) -> None:
@@ -461,7 +462,7 @@ async def test_canceled_while_the_provider_is_asked_the_checkout_is_closed_again
     place = await service.account()
     async with provider_at(service, "http://127.0.0.1:9") as out_of_reach:
         purchase, _ = await purchases.request_purchase(out_of_reach, SYSTEM, place, wanted(place))
-    opening = asyncio.create_task(purchases.open_checkout(service.shared.checkouts, purchase.id))
+    opening = asyncio.create_task(checkouts.open_checkout(service.shared.checkouts, purchase.id))
 
     canceled, _ = await asyncio.gather(purchases.cancel_purchase(service.shared.checkouts, purchase.id), opening)
 

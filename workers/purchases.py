@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from credits.approvals.service import CHECKOUT_JOB
-from credits.purchases.service import Checkouts, finish_checkouts, open_checkout
+from credits.purchases.checkouts import Checkouts, finish_checkouts, open_checkout
 from workers.delivery import Handler
 from workers.schedule import Job
 

@@ -13,8 +13,9 @@ from app.requests import body_of, parse_json
 from credits.errors import CreditsError, NotFound
 from credits.gateways import BadSignature, GatewayRefused, GatewayUnavailable
 from credits.purchases import queries
+from credits.purchases.checkouts import Checkouts
+from credits.purchases.fulfilment import fulfil, handle_event
 from credits.purchases.models import PurchaseStatus
-from credits.purchases.service import Checkouts, fulfil, handle_event
 
 MAX_WEBHOOK_BYTES = 512 * 1024
 _log = structlog.get_logger()

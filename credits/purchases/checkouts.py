@@ -1,0 +1,108 @@
+"""Sending payers to the provider: a checkout for each purchase that awaits payment, made outside any database
+transaction with a key of our own id, and kept by a conditional UPDATE.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import structlog
+
+from credits.gateways import (
+    CheckoutRequest,
+    GatewayRefused,
+    GatewayUnavailable,
+    PaymentGateway,
+    Publisher,
+)
+from credits.money import Money
+from credits.purchases import queries
+from credits.purchases.channel import purchase_channel
+from credits.purchases.models import Purchase, PurchaseStatus
+from credits.purchases.queries import PurchaseView
+from credits.purchases.rules import MOVES
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkouts:
+    """How payers are sent to the provider and back: the gateway, how long a caller waits for it in seconds, where
+    they return by default, where else they may, and whether the money is real."""
+
+    gateway: PaymentGateway
+    publisher: Publisher
+    wait_s: float
+    return_url: str
+    allowed_return_urls: tuple[str, ...]
+    live: bool
+
+
+async def open_in_time(checkouts: Checkouts, purchase_id: str) -> None:
+    """`open_checkout`, for a caller who does not wait longer than they have to: a job does what is left."""
+    try:
+        await asyncio.wait_for(open_checkout(checkouts, purchase_id), checkouts.wait_s)
+    except (TimeoutError, GatewayUnavailable):
+        _log.warning("checkout_delayed", purchase=purchase_id)
+
+
+async def open_checkout(checkouts: Checkouts, purchase_id: str) -> None:
+    """Give a purchase that awaits payment its checkout, unless it has one. Safe to be done twice at once: the
+    provider makes one per attempt. Raises GatewayUnavailable."""
+    purchase = await queries.purchase(purchase_id)
+    if purchase.status is not PurchaseStatus.AWAITING_PAYMENT or purchase.checkout_id is not None:
+        return
+    try:
+        checkout = await checkouts.gateway.open_checkout(_checkout_request(checkouts, purchase))
+    except GatewayRefused as error:
+        _log.error("checkout_refused", purchase=purchase_id, reason=str(error))
+        await _fail(checkouts, purchase_id, str(error)[:500])
+        return
+    kept = await Purchase.filter(id=purchase_id, status=PurchaseStatus.AWAITING_PAYMENT).update(
+        checkout_id=checkout.id, checkout_url=checkout.url
+    )
+    if not kept:
+        # Canceled while the provider was asked: nobody shall pay what is no longer wanted.
+        await checkouts.gateway.expire_checkout(checkout.id)
+        return
+    await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
+
+
+def _checkout_request(checkouts: Checkouts, purchase: PurchaseView) -> CheckoutRequest:
+    back = purchase.return_url or checkouts.return_url
+    return CheckoutRequest(
+        purchase_id=purchase.id,
+        account_id=purchase.account_id,
+        wallet_id=purchase.wallet_id,
+        attempt=purchase.checkout_attempt,
+        description=f"{purchase.package_name}: {purchase.credits // purchase.quantity:,} staging credits",
+        quantity=purchase.quantity,
+        unit=Money(purchase.total.amount_minor // purchase.quantity, purchase.total.currency),
+        # The provider puts the checkout's id where this stands; it must reach it unescaped.
+        success_url=_with_query(back, purchase_id=purchase.id) + "&session_id={CHECKOUT_SESSION_ID}",
+        cancel_url=_with_query(back, purchase_id=purchase.id, canceled="1"),
+    )
+
+
+def _with_query(url: str, **fields: str) -> str:
+    parts = urlsplit(url)
+    query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *fields.items()])
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, query, parts.fragment))
+
+
+async def _fail(checkouts: Checkouts, purchase_id: str, reason: str) -> None:
+    """One conditional UPDATE; a purchase that has moved on is left alone."""
+    may_fail = Purchase.filter(id=purchase_id, status__in=MOVES[PurchaseStatus.FAILED])
+    if await may_fail.update(status=PurchaseStatus.FAILED, failure_reason=reason):
+        await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
+
+
+async def finish_checkouts(checkouts: Checkouts, *, older_than_s: float) -> int:
+    """Open the checkouts of purchases that have waited for one longer than that, in seconds; returns how many were
+    tried. One that the provider does not answer for waits for the next time."""
+    ids = await queries.without_checkout(older_than_s=older_than_s)
+    tried = await asyncio.gather(*(open_checkout(checkouts, each) for each in ids), return_exceptions=True)
+    for purchase_id, error in zip(ids, tried, strict=True):
+        if error is not None:
+            _log.warning("checkout_delayed", purchase=purchase_id, reason=repr(error))
+    return len(ids)
