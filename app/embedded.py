@@ -260,6 +260,9 @@ def _stop(postmaster: psutil.Process) -> None:
         with suppress(psutil.NoSuchProcess):
             postmaster.send_signal(order)
         if _within(patience_s, lambda: _ended(postmaster)):
+            # Ours may have become a zombie between two looks: collected, or Python warns of it later.
+            with suppress(psutil.TimeoutExpired):
+                postmaster.wait(timeout=1)
             return
     raise EmbeddedPostgresError(f"PostgreSQL, process {postmaster.pid}, does not stop.")
 
