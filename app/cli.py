@@ -10,23 +10,31 @@ from typing import Annotated, TypeVar
 
 import typer
 from pydantic import ValidationError
+from tortoise.connection import get_connection
 
 from app import demo as demonstration
-from app import embedded, log, outbox_cli, slack_cli
+from app import embedded, ledger_cli, log, outbox_cli, slack_cli
 from app.auth import token_rules
 from app.database import TablesMissing, make_migrations
 from app.database import migrate as apply_migrations
 from app.embedded import EmbeddedPostgresError
+from app.progress import progress_bar
 from app.server import PortTaken, database_of, run, work
 from app.server import serve as serve_until_stopped
 from app.settings import Settings, env_example, markdown_table
 from app.web import ClockMoved, Parts, parts, people_of
 from credits.access import tokens
 from credits.catalogue.service import load
-from credits.ledger.invariants import audit
+from credits.ledger.audit import Finding, audit, snapshot
 from schema.build import build_schema
 
 T = TypeVar("T")
+_INTERRUPTED = 130
+_BROKEN = """
+The ledger does not hold together. Look at the rows whose ids are named; what wrote to them, other than this service,
+has to be found. Put nothing right by hand: keep this answer and a copy of the database, let `credits ledger heads
+--against` an earlier print or log say what was cut off or rewritten, and ask those who look after the database and the
+code of the ledger. Balances that are wrong are put right by an adjustment, once it is known why."""
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -71,9 +79,12 @@ def _over_database(work: Callable[[], Awaitable[T]]) -> T:
             results.append(await work())
 
     run(main())
+    if not results:
+        raise typer.Exit(_INTERRUPTED)
     return results[0]
 
 
+cli.add_typer(ledger_cli.with_database(_over_database), name="ledger")
 cli.add_typer(outbox_cli.with_database(_over_database), name="outbox")
 cli.add_typer(slack_cli.with_database(_over_database, lambda: people_of(Settings.load())), name="slack")
 
@@ -137,16 +148,19 @@ def catalogue(
 def verify() -> None:
     """Check every promise of the ledger against the rows; ends with 1 when one does not hold."""
 
-    async def check() -> bool:
-        held = True
-        async for found in audit():
-            held = held and not found.broken
-            _say(f"{'BROKEN' if found.broken else 'holds '}  {found.invariant.name:<10} {found.invariant.promise}")
-            if found.broken:
-                _say(f"        first: {', '.join(found.broken)}")
-        return held
+    with progress_bar("Checking") as progress:
 
-    if not _over_database(check):
+        async def check() -> list[Finding]:
+            async with get_connection("default").acquire_connection() as connection, snapshot(connection):
+                return await audit(connection, progress=progress)
+
+        findings = _over_database(check)
+    for found in findings:
+        _say(f"{'BROKEN' if found.broken else 'holds '}  {found.invariant.name:<9}  {found.invariant.promise}")
+        if found.broken:
+            _say(f"        first: {', '.join(found.broken)}")
+    if any(found.broken for found in findings):
+        _say(_BROKEN)
         raise typer.Exit(1)
 
 

@@ -41,8 +41,8 @@ from credits.approvals.rules import PolicyView
 from credits.approvals.service import set_policy
 from credits.catalogue.service import load
 from credits.gateways import Publisher
+from credits.ledger.posting import Refused
 from credits.ledger.queries import now
-from credits.ledger.rules import Refused
 from credits.ledger.service import GrantInput, grant
 from credits.ledger.writer import Writer
 

@@ -12,14 +12,20 @@ from app.settings import Settings
 from app.web import Parts
 from credits.approvals.service import expire_due
 from credits.outbox import Queue
-from workers import alerts, approvals, delivery, purchases, schedule
+from workers import alerts, approvals, audit, delivery, ledger, purchases, schedule
 from workers.broker import make_broker
 from workers.delivery import Relay
 from workers.schedule import QUEUE as SCHEDULE_QUEUE
 from workers.schedule import Job, Schedule
 
 # Threads of its own for each queue: what is slow in one holds up no other.
-_THREADS = {Queue.ALERTS.value: 4, Queue.APPROVALS.value: 4, Queue.BULK.value: 2, SCHEDULE_QUEUE: 2}
+_THREADS = {
+    Queue.ALERTS.value: 4,
+    Queue.APPROVALS.value: 4,
+    Queue.BULK.value: 2,
+    SCHEDULE_QUEUE: 2,
+    audit.QUEUE: 1,
+}
 _EXPIRE_APPROVALS_EVERY_S = 10.0
 
 
@@ -56,7 +62,9 @@ def _jobs(shared: Parts) -> list[Job]:
 
     return [
         purchases.scheduled(shared.checkouts),
+        ledger.scheduled(shared.hub),
         Job("expire_approvals", every_s=_EXPIRE_APPROVALS_EVERY_S, work=expire_approvals),
+        audit.scheduled(lambda: _connect(shared.database_url)),
     ]
 
 

@@ -4,12 +4,14 @@
 `node(id)` see at once what an id names; the order lets an index append instead of scatter.
 """
 
+import functools
 import re
 from enum import StrEnum
 
 from uuid_utils import uuid7
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUES = {sign: value for value, sign in enumerate(_ALPHABET)}
 _SHAPE = re.compile(rf"([a-z]{{3,4}})_[{_ALPHABET}]{{26}}")
 
 
@@ -25,6 +27,10 @@ class Kind(StrEnum):
     LOT = "lot"
     TRANSACTION = "txn"
     TRANSFER = "trf"
+    HOLD = "hold"
+    HOLD_ITEM = "item"
+    HOLD_STEP = "step"
+    CLAWBACK = "clw"
     PURCHASE = "pur"
     MEMBERSHIP = "mem"
     APPROVAL = "apr"
@@ -35,8 +41,27 @@ class Kind(StrEnum):
 
 def make_id(kind: Kind) -> str:
     """A new id of this kind; ids made later in one process sort after it."""
-    number = uuid7().int
+    return _written(kind, uuid7().int)
+
+
+def _written(kind: Kind, number: int) -> str:
     return f"{kind}_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+class Series:
+    """Ids that follow from one: the same again for whoever asks again, so that what is decided twice is named alike.
+
+    They sort after the first one, and before whatever is made a millisecond later.
+    """
+
+    def __init__(self, first: str) -> None:
+        self._first = functools.reduce(lambda number, sign: number << 5 | _VALUES[sign], first.rpartition("_")[2], 0)
+        self._made = 0
+
+    def next(self, kind: Kind) -> str:
+        """The next id, of this kind."""
+        self._made += 1
+        return _written(kind, self._first + self._made)
 
 
 def kind_of(text: str) -> Kind | None:

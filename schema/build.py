@@ -9,14 +9,33 @@ from schema.alerts import AlertMutation
 from schema.approvals import ApprovalMutation, ApprovalQuery, ApprovalSubscription
 from schema.balances import BalanceSubscription
 from schema.catalogue import CatalogueQuery
+from schema.giving import GivingMutation
+from schema.holds import HoldMutation, HoldQuery
 from schema.ledger import LedgerQuery, Lot
 from schema.nodes import NodeQuery
 from schema.purchases import PurchaseMutation, PurchaseQuery, PurchaseSubscription
 from schema.scalars import SCALARS
-from schema.spending import SpendingMutation
+from schema.spending import SpendingMutation, SpendingQuery
 
-_QUERIES = (NodeQuery, AccountQuery, LedgerQuery, PurchaseQuery, ApprovalQuery, CatalogueQuery)
-_MUTATIONS = (PurchaseMutation, ApprovalMutation, SpendingMutation, AlertMutation, AccountMutation)
+_QUERIES = (
+    NodeQuery,
+    AccountQuery,
+    LedgerQuery,
+    HoldQuery,
+    SpendingQuery,
+    PurchaseQuery,
+    ApprovalQuery,
+    CatalogueQuery,
+)
+_MUTATIONS = (
+    PurchaseMutation,
+    ApprovalMutation,
+    SpendingMutation,
+    HoldMutation,
+    GivingMutation,
+    AlertMutation,
+    AccountMutation,
+)
 _SUBSCRIPTIONS = (BalanceSubscription, PurchaseSubscription, ApprovalSubscription)
 
 

@@ -19,7 +19,7 @@ from credits.errors import (
     Unauthenticated,
     Unavailable,
 )
-from credits.ledger.rules import Refused
+from credits.ledger.posting import Refused
 
 _log = structlog.get_logger()
 Payload = TypeVar("Payload")

@@ -9,18 +9,19 @@ import strawberry
 import schema.accounts
 import schema.purchases
 from credits.accounts.rules import Action, Place, may, visible
-from credits.errors import Forbidden, NotFound
+from credits.errors import NotFound
 from credits.ids import Kind
-from credits.ledger import lots, queries, wallet
+from credits.ledger import holds, lots, queries, wallet
 from credits.ledger.models import LotSource, TransactionKind
 from credits.money import Money
 from schema.balances import Balance, BalanceAlert, alert_of
 from schema.catalogue import StagingType, UnitPrice
 from schema.context import Context, Info
+from schema.holds import Hold
 from schema.node import Node
 from schema.pagination import After, Connection, First, Position, connection, instant_at, number_at
 from schema.people import Actor
-from schema.permissions import check_kind, place_for, require
+from schema.permissions import check_kind, place_for, require, see_history
 from schema.scalars import Long, Metadata
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Lot(Node):
             remaining=lot.remaining,
             held=lot.held,
             frozen=lot.frozen,
-            unit_price=UnitPrice.of(paid, lot.amount) if paid else None,
+            unit_price=UnitPrice.of(paid, lot.paid_for) if paid else None,
             priority=lot.priority,
             expires_at=lot.expires_at,
             created_at=lot.created_at,
@@ -135,6 +136,30 @@ class Wallet(Node):
 
         return await connection(
             list_name=f"lots:{self.id}", first=first, after=after, key=lambda lot: (lot.id,), read=read, node=Lot.of
+        )
+
+    @strawberry.field(description="Credits promised to work under way, newest first.")
+    async def holds(
+        self,
+        info: Info,
+        first: First = 25,
+        after: After = None,
+        open: bool = True,  # noqa: A002 the API's name for it
+    ) -> Connection[Hold] | None:
+        require(info.context.standing, Action.SEE_HISTORY, self.place)
+
+        async def read(limit: int, position: Position | None) -> Sequence[holds.HoldState]:
+            before = (instant_at(position, 0), position[1]) if position else None
+            return await queries.wallet_holds(self.id, only_open=open, limit=limit, before=before)
+
+        return await connection(
+            list_name=f"holds:{self.id}:{open}",
+            first=first,
+            after=after,
+            key=lambda hold: (hold.created_at.isoformat(), hold.id),
+            key_length=2,
+            read=read,
+            node=Hold.of,
         )
 
     @strawberry.field(description="When people are told that the balance is low.")
@@ -245,14 +270,31 @@ class Transaction(Node):
         view = await info.context.loaders.staging_types.load(self.line.staging_type)
         return StagingType.of(view) if view else None
 
-    @strawberry.field(description="The other wallet of one.")
+    @strawberry.field(description="The other wallet of one; null for those who may not see it.")
     async def counterpart(self, info: Info) -> Wallet | None:
-        other = self.line.counterpart_wallet_id
-        return await visible_wallet(info.context, other) if other else None
+        other, standing = self.line.counterpart_wallet_id, info.context.standing
+        place = await info.context.loaders.places.load(other) if other else None
+        return Wallet.of(place) if place and visible(standing, place) and may(standing, Action.SEE, place) else None
 
     @strawberry.field
     async def purchase(self, info: Info) -> LazyPurchase | None:
         return await schema.purchases.purchase(info.context, self.line.purchase_id) if self.line.purchase_id else None
+
+    @strawberry.field(description="The hold that a deduction was captured from.")
+    async def hold(self, info: Info) -> Hold | None:
+        found = await info.context.loaders.holds.load(self.line.hold_id) if self.line.hold_id else None
+        return Hold.of(found) if found else None
+
+    @strawberry.field(description="What a refund undoes.")
+    async def refunds(self, info: Info) -> Annotated["Transaction", strawberry.lazy("schema.ledger")] | None:
+        line = await info.context.loaders.lines.load(self.line.refunds_id) if self.line.refunds_id else None
+        return Transaction.of(line) if line else None
+
+    @strawberry.field(description="How much of a deduction has been refunded.")
+    async def refunded(self, info: Info) -> int:
+        if self.line.kind is not TransactionKind.DEDUCTION:
+            return 0
+        return await info.context.loaders.refunded.load(self.line.id) or 0
 
     @strawberry.field(description="What it drew from or put into each lot.")
     async def lots(self, info: Info) -> list[LotDraw]:
@@ -271,10 +313,11 @@ async def visible_wallet(context: Context, wallet_id: str) -> Wallet:
 
 async def transaction(context: Context, transaction_id: str) -> Transaction:
     """The transaction, for a caller who may see its wallet's history; for any other there is none."""
+    standing = context.standing
     check_kind(transaction_id, Kind.TRANSACTION, field="id")
     line = await context.loaders.lines.load(transaction_id)
     place = await context.loaders.places.load(line.wallet_id) if line else None
-    await _see_history(context, place)
+    see_history(standing, place)
     assert line is not None  # noqa: S101 for mypy: without a line there was no place
     return Transaction.of(line)
 
@@ -282,17 +325,9 @@ async def transaction(context: Context, transaction_id: str) -> Transaction:
 async def lot(context: Context, lot_id: str) -> Lot:
     """The lot, for a caller who may see its wallet's history; for any other there is none."""
     found = await context.loaders.lots.load(lot_id)
-    await _see_history(context, await context.loaders.places.load(found.wallet_id) if found else None)
+    see_history(context.standing, await context.loaders.places.load(found.wallet_id) if found else None)
     assert found is not None  # noqa: S101 for mypy: without a lot there was no place
     return Lot.of(found)
-
-
-async def _see_history(context: Context, place: Place | None) -> None:
-    standing = context.standing
-    if place is None or not visible(standing, place):
-        raise NotFound
-    if not may(standing, Action.SEE_HISTORY, place):
-        raise Forbidden if standing.key else NotFound
 
 
 @strawberry.type

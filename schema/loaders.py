@@ -18,6 +18,7 @@ from credits.catalogue.rules import PackageView
 from credits.catalogue.service import StagingTypeView, packages_by_code, staging_types_by_code
 from credits.ids import Kind, kind_of
 from credits.ledger import queries as ledger
+from credits.ledger.holds import HoldState
 from credits.ledger.lots import LotState
 from credits.ledger.wallet import BalanceView, Line
 from credits.purchases.queries import PurchaseView, purchases_by_id
@@ -85,6 +86,8 @@ class Loaders:
     key_names: DataLoader[str, str | None] = field(default_factory=lambda: _loader(access.names))
     balances: DataLoader[str, BalanceView | None] = field(default_factory=lambda: _loader(ledger.balances))
     lines: DataLoader[str, Line | None] = field(default_factory=lambda: _loader(ledger.lines_by_id))
+    refunded: DataLoader[str, int | None] = field(default_factory=lambda: _loader(ledger.refunded))
+    holds: DataLoader[str, HoldState | None] = field(default_factory=lambda: _loader(ledger.holds_by_id))
     lots: DataLoader[str, LotState | None] = field(default_factory=lambda: _loader(ledger.lots_by_id))
     purchases: DataLoader[str, PurchaseView | None] = field(default_factory=lambda: _loader(purchases_by_id))
     approvals: DataLoader[str, ApprovalView | None] = field(default_factory=lambda: _loader(approvals_by_id))

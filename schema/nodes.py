@@ -9,6 +9,7 @@ from credits.ids import Kind, kind_of
 from schema.accounts import account, department, pool
 from schema.approvals import approval, approval_policy
 from schema.context import Context, Info
+from schema.holds import hold
 from schema.ledger import lot, transaction, visible_wallet
 from schema.node import Node
 from schema.people import user
@@ -22,6 +23,7 @@ _FIND: dict[Kind, Callable[[Context, str], Awaitable[Node]]] = {
     Kind.WALLET: visible_wallet,
     Kind.LOT: lot,
     Kind.TRANSACTION: transaction,
+    Kind.HOLD: hold,
     Kind.PURCHASE: purchase,
     Kind.APPROVAL: approval,
     Kind.APPROVAL_POLICY: approval_policy,

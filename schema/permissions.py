@@ -8,6 +8,7 @@ from credits.accounts.rules import Action, Place, Standing, may, visible
 from credits.approvals.queries import ApprovalView
 from credits.errors import BadInput, Forbidden, NotFound
 from credits.ids import Kind, kind_of
+from credits.ledger.holds import HoldState
 from credits.purchases.queries import PurchaseView
 from schema.context import Context
 
@@ -19,6 +20,7 @@ _KINDS = {
     Kind.TRANSACTION: "a transaction",
     Kind.PURCHASE: "a purchase",
     Kind.LOT: "a lot",
+    Kind.HOLD: "a hold",
     Kind.USER: "a person",
     Kind.APPROVAL: "an approval",
     Kind.APPROVAL_POLICY: "an approval policy",
@@ -47,6 +49,29 @@ def require(standing: Standing, action: Action, place: Place) -> Place:
     if not may(standing, action, place):
         raise Forbidden
     return place
+
+
+async def hold_for(context: Context, given: str, action: Action, *, field: str) -> HoldState:
+    """A hold, for a caller who may do this with its wallet; persons who may not even read that wallet's history do
+    not learn that there is one."""
+    standing = context.standing
+    check_kind(given, Kind.HOLD, field=field)
+    found = await context.loaders.holds.load(given)
+    place = await context.loaders.places.load(found.wallet_id) if found else None
+    if found is None or place is None or not visible(standing, place):
+        raise NotFound
+    if not may(standing, action, place):
+        see_history(standing, place)
+        raise Forbidden
+    return found
+
+
+def see_history(standing: Standing, place: Place | None) -> None:
+    """For one thing of a wallet's history: persons who may not read that do not learn that the thing exists."""
+    if place is None or not visible(standing, place):
+        raise NotFound
+    if not may(standing, Action.SEE_HISTORY, place):
+        raise Forbidden if standing.key else NotFound
 
 
 async def purchase_for(

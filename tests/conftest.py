@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from app.database import credentials, migrate
-from credits.ledger.invariants import broken
+from credits.ledger.audit import broken
 from tests.support import servers
 from tests.support.service import Service, distributed, running
 

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 from uuid import uuid4
 
-from credits.ledger.invariants import broken
+from credits.ledger.audit import broken
 from tests.support.service import SERVICE_KEY, Service
 
 BUY = """mutation ($wallet: ID!, $key: String!) {

@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 from tortoise.connection import get_connection
 
-from credits.ledger.invariants import broken
+from credits.ledger.audit import broken
 from tests.support.processes import Running, start
 from tests.support.service import SERVICE_KEY, Service, environment_of
 

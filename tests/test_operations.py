@@ -8,7 +8,12 @@ from uuid import uuid4
 
 import pytest
 from graphql import DocumentNode, OperationDefinitionNode, OperationType, build_schema, parse, validate
+from tortoise.transactions import in_transaction
 
+from credits.accounts.queries import account_places, pool_places
+from credits.accounts.rules import Place
+from credits.accounts.service import create_pool
+from credits.ledger.queries import now
 from tests.support.service import Service
 
 PROJECT = Path(__file__).parent.parent
@@ -66,7 +71,9 @@ async def test_an_example_does_what_it_says(service: Service, name: str) -> None
         data = (await service.gql(OPERATIONS[name], token, **variables)).data
 
     assert None not in data.values()
-    assert all(not found.get("userErrors") for found in data.values() if isinstance(found, dict))
+    payloads = [found for found in data.values() if isinstance(found, dict)]
+    results = [each for payload in payloads for each in payload.get("results", ())]
+    assert all(not found.get("userErrors") for found in (*payloads, *results))
 
 
 async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, Any]]:
@@ -96,6 +103,46 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
         case "deduct-credits":
             place = await service.account(credits_given=10)
             return "service", {"input": {"walletId": place.wallet_id, "stagingType": "OUTDOOR", "idempotencyKey": key}}
+        case "deduct-credits-many":
+            place = await service.account(credits_given=10)
+            deductions = [
+                {"walletId": place.wallet_id, "stagingType": staging_type, "idempotencyKey": uuid4().hex}
+                for staging_type in ("BASIC_ROOM", "OUTDOOR")
+            ]
+            return "service", {"input": {"deductions": deductions, "atomic": True}}
+        case "refund-deduction":
+            _, deduction = await sent_with(service, "deduct-credits")
+            spent = (await service.gql(OPERATIONS["deduct-credits"], "service", **deduction)).data["deductCredits"]
+            undone = {"transactionId": spent["transaction"]["id"], "credits": 2, "reason": "QUALITY", "note": "Blurred"}
+            return "service", {"input": undone | {"idempotencyKey": key}}
+        case "estimate":
+            items = [{"stagingType": "BASIC_ROOM", "quantity": 10}, {"stagingType": "OUTDOOR"}]
+            return "department_member", {"walletId": demo.wallets["department"], "items": items}
+        case "place-hold":
+            place = await service.account(credits_given=30)
+            items = [{"stagingType": "BASIC_ROOM", "quantity": 10}, {"stagingType": "OUTDOOR"}]
+            promised = {"walletId": place.wallet_id, "items": items, "reference": "12 Elm Street"}
+            return "service", {"input": promised | {"expiresInSeconds": 600, "idempotencyKey": key}}
+        case "hold":
+            return "service", {"id": (await held(service))["id"]}
+        case "capture-hold":
+            hold = await held(service)
+            done = [{"itemId": hold["items"][0]["id"], "quantity": 4}]
+            return "service", {"input": {"holdId": hold["id"], "items": done, "idempotencyKey": key}}
+        case "release-hold":
+            return "service", {"input": {"holdId": (await held(service))["id"], "idempotencyKey": key}}
+        case "extend-hold":
+            hold = await held(service)
+            return "service", {"input": {"holdId": hold["id"], "expiresInSeconds": 7_200, "idempotencyKey": key}}
+        case "allocate-credits":
+            account, pool = await enterprise(service)
+            ends = {"fromWalletId": account.wallet_id, "toWalletId": pool.wallet_id}
+            moved = {"credits": 4, "note": "April", "idempotencyKey": key}
+            return await service.owner_token(account.account_id), {"input": ends | moved}
+        case "adjust-credits":
+            place = await service.account(credits_given=10)
+            put_right = {"walletId": place.wallet_id, "change": -3, "reason": "Given twice", "idempotencyKey": key}
+            return "operator", {"input": put_right}
         case "grant-credits":
             place = await service.account()
             expiry = (datetime.now(UTC) + timedelta(days=90)).isoformat()
@@ -134,6 +181,26 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
             return "auditor", {"accountId": demo.accounts["demo"]}
         case _:
             pytest.fail(f"operations/{name}.graphql has no variables here. Add them.")
+
+
+async def held(service: Service) -> dict[str, Any]:
+    """A hold that was just placed."""
+    _, variables = await sent_with(service, "place-hold")
+    answer = (await service.gql(OPERATIONS["place-hold"], "service", **variables)).data
+    hold: dict[str, Any] = answer["placeHold"]["hold"]
+    return hold
+
+
+async def enterprise(service: Service) -> tuple[Place, Place]:
+    """A fresh enterprise with 10 credits, and a pool of it."""
+    _, variables = await sent_with(service, "create-account")
+    answer = (await service.gql(OPERATIONS["create-account"], "operator", **variables)).data["createAccount"]
+    account_id = answer["account"]["id"]
+    async with in_transaction() as connection:
+        pool = await create_pool(connection, account_id=account_id, name="North", at=await now())
+    account = (await account_places([account_id]))[account_id]
+    await service.give(account, 10)
+    return account, (await pool_places([pool.id]))[pool.id]
 
 
 async def purchased(service: Service) -> str:

@@ -23,7 +23,7 @@ from credits.actors import SYSTEM
 from credits.errors import Unavailable
 from credits.gateways import CheckoutStatus
 from credits.ids import Kind, make_id
-from credits.ledger.invariants import broken
+from credits.ledger.audit import broken
 from credits.ledger.queries import now
 from credits.ledger.wallet import MAX_BALANCE
 from credits.purchases import checkouts

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from tortoise.connection import get_connection
 
 from credits.approvals.models import Approval, ApprovalDecision
-from credits.ledger.invariants import broken
+from credits.ledger.audit import broken
 from credits.ledger.models import Wallet
 from tests.support.processes import Running, free_port, start
 from tests.support.service import SERVICE_KEY, Service, environment_of

@@ -21,16 +21,19 @@ QUEUE = "schedule"
 _RETRY_S = 2.0
 _ANSWER_S = 5.0
 _TICK_S = 0.5
+# What is due once an hour does not wait an hour when a new leader takes over.
+_FIRST_WITHIN_S = 60.0
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work that is due every so many seconds."""
+    """Work that is due every so many seconds, and may take as long; what takes long has a queue of its own."""
 
     name: str
     every_s: float
     work: Callable[[], Awaitable[Any]]
+    queue: str = QUEUE
 
 
 def declare(broker: Broker, jobs: list[Job]) -> Mapping[Job, Actor[[], None]]:
@@ -40,9 +43,10 @@ def declare(broker: Broker, jobs: list[Job]) -> Mapping[Job, Actor[[], None]]:
         @dramatiq.actor(
             broker=broker,
             actor_name=job.name,
-            queue_name=QUEUE,
+            queue_name=job.queue,
             max_retries=0,
             max_age=int(max(job.every_s, 60) * 1000),
+            time_limit=int(max(job.every_s, 600) * 1000),
         )
         async def run() -> None:
             await job.work()
@@ -88,7 +92,7 @@ class Schedule:
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK, timeout=_ANSWER_S):
             return
         loop = asyncio.get_running_loop()
-        due = {job: loop.time() + job.every_s for job in self._actors}
+        due = {job: loop.time() + min(job.every_s, _FIRST_WITHIN_S) for job in self._actors}
         while True:
             await connection.fetchval("SELECT 1", timeout=_ANSWER_S)  # still connected, and so still the leader
             for job, at in due.items():

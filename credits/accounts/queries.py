@@ -98,3 +98,9 @@ async def owners_of(account_id: str) -> list[str]:
     """The people who own the account."""
     found = await _read("SELECT user_id FROM memberships WHERE account_id = $1 AND role = 'OWNER'", account_id)
     return [row["user_id"] for row in found]
+
+
+async def find_person(name: str) -> str | None:
+    """The id of the person who has this id or e-mail address (case ignored)."""
+    found = await _read("SELECT id FROM users WHERE id = $1 OR lower(email) = lower($1)", name)
+    return found[0]["id"] if found else None

@@ -106,6 +106,8 @@ class Action(Enum):
     )
     SEE_ALL_PURCHASES = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.OPERATOR, every_wallet=True)
     SPEND = _permission(Scope.SPEND, Role.OWNER, Role.ADMINISTRATOR, Role.SPENDER, Role.SERVICE)
+    REFUND = _permission(Scope.SPEND, Role.OWNER, Role.ADMINISTRATOR, Role.SERVICE, Role.OPERATOR)
+    ALLOCATE = _permission(Scope.ALLOCATE, Role.OWNER, Role.ADMINISTRATOR)
     PURCHASE = _permission(Scope.PURCHASE, Role.OWNER, Role.MEMBER, Role.ADMINISTRATOR, Role.SPENDER)
     DECIDE = _permission(None, Role.OWNER, Role.MEMBER)
     SEE_APPROVALS = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.MEMBER, Role.OPERATOR)

@@ -1,7 +1,7 @@
 """The chain of hashes: each transaction of a wallet carries the hash of the one before it.
 
 SHA-256 over a length-prefixed text of its fields and draws, so that PostgreSQL can compute the same
-(`invariants.CHAIN`): what is altered behind the service's back shows.
+(`chain_sql.py`): what is altered behind the service's back shows.
 """
 
 import hashlib

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from credits.gateways import Publisher
-from credits.ledger.rules import Posted
+from credits.ledger.posting import Changes
 from credits.ledger.wallet import BalanceView, CreditExpiry
 
 
@@ -43,22 +43,18 @@ def account_channel(account_id: str) -> str:
     return f"balances:{account_id}"
 
 
-def changes_of(outcomes: Iterable[object]) -> list[BalanceChange]:
-    """One change per wallet that was posted to."""
-    latest: dict[str, BalanceChange] = {}
-    for outcome in outcomes:
-        if not isinstance(outcome, Posted):
-            continue
-        line = outcome.line
-        change = BalanceChange(
-            account_id=line.account_id,
-            balance=outcome.balance,
-            causes=(line.kind.value,),
-            last_transaction_id=line.id,
+def changed(changes: Changes, now: datetime) -> list[BalanceChange]:
+    """One change for each wallet whose balance shows something else than before."""
+    last = {line.wallet_id: line.id for line in changes.lines}
+    return [
+        BalanceChange(
+            account_id=wallet.account_id,
+            balance=wallet.balance_view(wallet.posting_time(now)),
+            causes=tuple(dict.fromkeys(changes.causes[wallet.id])),
+            last_transaction_id=last.get(wallet.id),
         )
-        earlier = latest.get(line.wallet_id)
-        latest[line.wallet_id] = change.after(earlier) if earlier else change
-    return list(latest.values())
+        for wallet in changes.wallets.values()
+    ]
 
 
 async def tell(publisher: Publisher, changes: Iterable[BalanceChange]) -> None:

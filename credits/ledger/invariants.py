@@ -1,118 +1,248 @@
-"""What must be true of the ledger at any time, as named objects: tests run them, and the audit does.
+"""What must be true of the ledger at any time, as named objects: the audit runs them (`audit.py`), and the tests do.
 
-Each is one query that returns the broken rows, set-wise; an empty answer means that it holds.
+Those of the lines are conditions, asked of one transaction after the other with what stood before it in its wallet;
+those of the whole are queries, set-wise. Neither finds anything while all is well.
 """
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from tortoise.transactions import in_transaction
-
-NAMED = 10
+from credits.ledger.chain_sql import DIGEST, HASH
 
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """A promise, in a sentence, and the query for the ids of what breaks it."""
+    """A promise, in a sentence, and the SQL of what breaks it: of `LINES` a condition on a row of `read_lines`, of
+    `WHOLE` a query for ids."""
 
     name: str
     promise: str
-    sql: str
+    broken: str
 
 
-_PREFIXED = "coalesce(octet_length({0}::text) || ':' || ({0})::text, '-')"
-_HASHED = (
-    "coalesce(encode(lag(t.hash) OVER (PARTITION BY t.wallet_id ORDER BY t.sequence), 'hex'), repeat('0', 64))",
-    "t.id",
-    "t.account_id",
-    "t.wallet_id",
-    "t.sequence",
-    "t.kind",
-    "t.change",
-    "t.balance_after",
-    "t.version",
-    "t.actor_kind",
-    "t.actor_id",
-    "t.on_behalf_of",
-    "(extract(epoch FROM t.created_at) * 1000000)::bigint",
-    "t.local_day",
-    "t.staging_type",
-    "t.quantity",
-    "t.transfer_id",
-    "t.counterpart_wallet_id",
-    "t.purchase_id",
-    "t.payment_id",
-    "t.hold_id",
-    "t.refunds_id",
-    "encode(t.text_digest, 'hex')",
-    "coalesce(d.draws, '')",
-)
-_CHAIN_TEXT = " || ".join(_PREFIXED.format(expression) for expression in _HASHED)
+def read_lines(portion: int) -> str:
+    """FROM and WHERE of so many lines after the one of wallet $1 with the sequence number $2, which is read along as
+    the one before.
 
-INVARIANTS = (
+    The draws are looked up line by line on purpose: joined, they would all be read again for each portion.
+    """
+    return f"""
+    FROM (
+        SELECT *, lag(sequence) OVER chain AS sequence_before, lag(balance_after) OVER chain AS balance_before,
+               lag(version) OVER chain AS version_before, lag(created_at) OVER chain AS time_before,
+               lag(hash) OVER chain AS hash_before
+        FROM (
+            SELECT * FROM transactions WHERE (wallet_id, sequence) >= ($1, $2)
+            ORDER BY wallet_id, sequence LIMIT {portion + 1}
+        ) portion
+        WINDOW chain AS (PARTITION BY wallet_id ORDER BY sequence)
+    ) t CROSS JOIN LATERAL (
+        SELECT coalesce(sum(d.credits), 0) AS total,
+               string_agg(d.lot_id || '=' || d.credits, ',' ORDER BY d.lot_id COLLATE "C") AS draws,
+               bool_or(l.wallet_id IS DISTINCT FROM t.wallet_id) AS astray
+        FROM transaction_lots d LEFT JOIN lots l ON l.id = d.lot_id WHERE d.transaction_id = t.id
+    ) d
+    WHERE (t.wallet_id, t.sequence) > ($1, $2)
+    """
+
+
+LINES = (
     Invariant(
-        "balance",
-        "A wallet's balance is what its transactions add up to, and what lies in its lots.",
+        "sequence",
+        "A wallet's transactions are numbered 1, 2, 3, …; each balance after is the one before plus the change; time "
+        "never goes back and the version always rises.",
         """
-        SELECT w.id FROM wallets w
-        LEFT JOIN (SELECT wallet_id, sum(change) AS total FROM transactions GROUP BY 1) t ON t.wallet_id = w.id
-        LEFT JOIN (SELECT wallet_id, sum(remaining) AS total, sum(held) AS held FROM lots GROUP BY 1) l
-            ON l.wallet_id = w.id
-        WHERE w.balance <> coalesce(t.total, 0) OR w.balance <> coalesce(l.total, 0) OR w.held <> coalesce(l.held, 0)
-        """,
-    ),
-    Invariant(
-        "lots",
-        "What is left in a lot is what was put into it less what was drawn.",
-        """
-        SELECT l.id FROM lots l
-        LEFT JOIN (SELECT lot_id, sum(credits) AS total FROM transaction_lots GROUP BY 1) d ON d.lot_id = l.id
-        WHERE l.remaining <> coalesce(d.total, 0)
+        t.sequence <> coalesce(t.sequence_before, 0) + 1 OR t.balance_after <> coalesce(t.balance_before, 0) + t.change
+        OR t.version <= coalesce(t.version_before, 0) OR t.created_at < t.time_before
         """,
     ),
     Invariant(
         "draws",
-        "A transaction's draws add up to its change and are on lots of its own wallet.",
-        """
-        SELECT t.id FROM transactions t
-        LEFT JOIN transaction_lots d ON d.transaction_id = t.id LEFT JOIN lots l ON l.id = d.lot_id
-        GROUP BY t.id, t.change, t.wallet_id
-        HAVING t.change <> coalesce(sum(d.credits), 0) OR bool_or(l.wallet_id <> t.wallet_id)
-        """,
+        "A transaction's draws add up to its change, and are on lots of its own wallet.",
+        "t.change <> d.total OR d.astray",
     ),
+    Invariant("chain", "A transaction carries the hash of itself and of the one before it.", f"t.hash <> {HASH}"),
     Invariant(
-        "sequence",
-        "Each wallet's transactions are numbered 1, 2, 3, …, each balance after is the one before plus the change, "
-        "and the wallet knows its last.",
-        """
-        SELECT s.id FROM (
-            SELECT t.id, t.sequence, t.balance_after, t.change, t.created_at,
-                   lag(t.sequence, 1, 0::bigint) OVER chain AS sequence_before,
-                   lag(t.balance_after, 1, 0::bigint) OVER chain AS balance_before,
-                   lag(t.created_at) OVER chain AS time_before
-            FROM transactions t WINDOW chain AS (PARTITION BY t.wallet_id ORDER BY t.sequence)
-        ) s
-        WHERE s.sequence <> s.sequence_before + 1 OR s.balance_after <> s.balance_before + s.change
-            OR s.created_at < s.time_before
-        UNION ALL
-        SELECT w.id FROM wallets w WHERE w.sequence <> (SELECT count(*) FROM transactions t WHERE t.wallet_id = w.id)
-        """,
-    ),
-    Invariant(
-        "chain",
-        "Each transaction carries the hash of itself and the one before, and the wallet the hash of its last.",
+        "texts",
+        "The free text of a transaction, where it was not erased, is what its digest stands for.",
         f"""
-        SELECT c.id FROM (
-            SELECT t.id, t.hash, sha256(convert_to({_CHAIN_TEXT}, 'UTF8')) AS computed
-            FROM transactions t
-            LEFT JOIN (
-                SELECT transaction_id, string_agg(lot_id || '=' || credits, ',' ORDER BY lot_id COLLATE "C") AS draws
-                FROM transaction_lots GROUP BY 1
-            ) d ON d.transaction_id = t.id
-        ) c WHERE c.hash <> c.computed
+        EXISTS (SELECT FROM transaction_texts x
+                WHERE x.transaction_id = t.id AND t.text_digest IS DISTINCT FROM {DIGEST})
+        """,
+    ),
+)
+
+WHOLE = (
+    Invariant(
+        "heads",
+        "A wallet knows the number, hash and time of its last transaction.",
+        """
+        SELECT w.id FROM wallets w
+        LEFT JOIN transactions t ON t.wallet_id = w.id AND t.sequence = w.sequence
+        LEFT JOIN transactions more ON more.wallet_id = w.id AND more.sequence = w.sequence + 1
+        WHERE (t.id IS NULL) <> (w.sequence = 0) OR more.id IS NOT NULL OR w.version < t.version
+            OR w.last_hash <> coalesce(t.hash, decode(repeat('00', 32), 'hex'))
+            OR t.created_at > coalesce(w.last_posted_at, '-infinity')
+        """,
+    ),
+    Invariant(
+        "accounts",
+        "What is of a wallet, a hold or a transaction is of its account.",
+        """
+        SELECT r.id FROM (
+            SELECT id, account_id, wallet_id FROM transactions
+            UNION ALL SELECT id, account_id, wallet_id FROM lots
+            UNION ALL SELECT id, account_id, wallet_id FROM holds
+            UNION ALL SELECT id, account_id, wallet_id FROM clawbacks
+            UNION ALL SELECT id, account_id, wallet_id FROM purchases
+        ) r LEFT JOIN wallets w ON w.id = r.wallet_id WHERE w.account_id IS DISTINCT FROM r.account_id
         UNION ALL
-        SELECT w.id FROM wallets w LEFT JOIN transactions t ON t.wallet_id = w.id AND t.sequence = w.sequence
-        WHERE w.last_hash <> coalesce(t.hash, decode(repeat('00', 32), 'hex'))
+        SELECT r.id FROM (
+            SELECT id, account_id, hold_id FROM hold_items
+            UNION ALL SELECT id, account_id, hold_id FROM hold_steps
+            UNION ALL SELECT lot_id, account_id, hold_id FROM reservations
+        ) r LEFT JOIN holds h ON h.id = r.hold_id WHERE h.account_id IS DISTINCT FROM r.account_id
+        """,
+    ),
+    Invariant(
+        "balance",
+        "A wallet's balance is what its transactions add up to and what lies in its lots; neither it nor the debt is "
+        "ever negative.",
+        """
+        SELECT w.id FROM wallets w
+        LEFT JOIN (SELECT wallet_id, sum(change) AS total FROM transactions GROUP BY 1) t ON t.wallet_id = w.id
+        LEFT JOIN (SELECT wallet_id, sum(remaining) AS total FROM lots GROUP BY 1) l ON l.wallet_id = w.id
+        WHERE w.balance <> coalesce(t.total, 0) OR w.balance <> coalesce(l.total, 0) OR w.balance < 0 OR w.debt < 0
+        """,
+    ),
+    Invariant(
+        "lots",
+        "A lot came in whole; what is left in it is what was put into it less what was drawn, and enough for what is "
+        "held.",
+        """
+        SELECT l.id FROM lots l
+        LEFT JOIN (SELECT lot_id, sum(credits) AS total FROM transaction_lots GROUP BY 1) d ON d.lot_id = l.id
+        LEFT JOIN (
+            SELECT DISTINCT ON (d.lot_id) d.lot_id, d.credits
+            FROM transaction_lots d JOIN transactions t ON t.id = d.transaction_id ORDER BY d.lot_id, t.sequence
+        ) first ON first.lot_id = l.id
+        WHERE l.remaining <> coalesce(d.total, 0) OR l.amount IS DISTINCT FROM first.credits
+            OR NOT (0 <= l.held AND l.held <= l.remaining AND l.remaining <= l.amount)
+        """,
+    ),
+    Invariant(
+        "origins",
+        "A lot that was split from another has its price and its purchase; one that was bought is what was paid for.",
+        """
+        SELECT l.id FROM lots l LEFT JOIN lots o ON o.id = l.origin_id
+        WHERE l.origin_id IS NOT NULL
+            AND (o.account_id, o.source, o.paid_minor, o.paid_for, o.currency, o.purchase_id)
+            IS DISTINCT FROM (l.account_id, l.source, l.paid_minor, l.paid_for, l.currency, l.purchase_id)
+        UNION ALL
+        SELECT l.id FROM lots l LEFT JOIN purchases p ON p.id = l.purchase_id
+        WHERE l.origin_id IS NULL AND l.source = 'PURCHASED'
+            AND (p.status, p.wallet_id, p.credits, p.credits, p.total_minor, p.currency)
+            IS DISTINCT FROM ('PAID', l.wallet_id, l.amount, l.paid_for, l.paid_minor, l.currency)
+        """,
+    ),
+    Invariant(
+        "held",
+        "What is held of a wallet is what is held of its lots, and of each lot what open holds of the wallet reserve "
+        "there.",
+        """
+        SELECT w.id FROM wallets w
+        LEFT JOIN (SELECT wallet_id, sum(held) AS total FROM lots GROUP BY 1) l ON l.wallet_id = w.id
+        WHERE w.held <> coalesce(l.total, 0)
+        UNION ALL
+        SELECT l.id FROM lots l
+        LEFT JOIN (SELECT lot_id, sum(credits) AS total FROM reservations GROUP BY 1) r ON r.lot_id = l.id
+        WHERE l.held <> coalesce(r.total, 0)
+        UNION ALL
+        SELECT r.hold_id FROM reservations r LEFT JOIN holds h ON h.id = r.hold_id LEFT JOIN lots l ON l.id = r.lot_id
+        WHERE (h.status, h.wallet_id) IS DISTINCT FROM ('OPEN', l.wallet_id)
+        """,
+    ),
+    Invariant(
+        "holds",
+        "A hold is its items: what is open of them is reserved, and it is open as long as anything of them is.",
+        """
+        SELECT h.id FROM holds h
+        LEFT JOIN (
+            SELECT hold_id, sum(quantity * price) AS credits, sum((quantity - captured - released) * price) AS open,
+                   sum(captured) AS captured, bool_or(captured + released > quantity) AS overdone
+            FROM hold_items GROUP BY 1
+        ) i ON i.hold_id = h.id
+        LEFT JOIN (SELECT hold_id, sum(credits) AS total FROM reservations GROUP BY 1) r ON r.hold_id = h.id
+        WHERE h.credits IS DISTINCT FROM i.credits OR i.open <> coalesce(r.total, 0) OR i.overdone
+            OR (h.status = 'OPEN') <> (i.open > 0) OR (h.status = 'CAPTURED') <> (i.open = 0 AND i.captured > 0)
+        """,
+    ),
+    Invariant(
+        "steps",
+        "What was captured and released of a hold's item is what its steps add up to.",
+        """
+        SELECT i.id FROM hold_items i
+        LEFT JOIN (
+            SELECT item_id, sum(quantity) FILTER (WHERE kind = 'CAPTURED') AS captured,
+                   sum(quantity) FILTER (WHERE kind IN ('RELEASED', 'EXPIRED')) AS released
+            FROM hold_steps GROUP BY 1
+        ) s ON s.item_id = i.id
+        WHERE i.captured <> coalesce(s.captured, 0) OR i.released <> coalesce(s.released, 0)
+        UNION ALL
+        SELECT s.id FROM hold_steps s LEFT JOIN hold_items i ON i.id = s.item_id
+        WHERE i.hold_id IS DISTINCT FROM s.hold_id
+        """,
+    ),
+    Invariant(
+        "captures",
+        "A capture is one DEDUCTION from the hold's wallet, at the price that was promised, and every DEDUCTION from a "
+        "hold is a capture.",
+        """
+        SELECT s.id FROM hold_steps s
+        LEFT JOIN holds h ON h.id = s.hold_id LEFT JOIN hold_items i ON i.id = s.item_id
+        LEFT JOIN transactions t ON t.id = s.transaction_id
+        WHERE s.kind = 'CAPTURED'
+            AND (t.kind, t.hold_id, t.wallet_id, t.staging_type, t.quantity, t.change)
+            IS DISTINCT FROM ('DEDUCTION', s.hold_id, h.wallet_id, i.staging_type, s.quantity, -s.quantity * i.price)
+        UNION ALL
+        SELECT t.id FROM transactions t LEFT JOIN hold_steps s ON s.transaction_id = t.id
+        WHERE t.kind = 'DEDUCTION' AND t.hold_id IS NOT NULL GROUP BY t.id HAVING count(s.id) <> 1
+        """,
+    ),
+    Invariant(
+        "transfers",
+        "A movement between two wallets is two transactions of one kind and account, which name each other's wallet "
+        "and add up to zero.",
+        """
+        SELECT coalesce(transfer_id, min(id)) AS id FROM transactions
+        WHERE transfer_id IS NOT NULL OR kind IN ('ALLOCATION', 'RECLAIM', 'TRANSFER')
+        GROUP BY transfer_id
+        HAVING count(*) <> 2 OR sum(change) <> 0 OR min(account_id) <> max(account_id) OR min(kind) <> max(kind)
+            OR min(kind) NOT IN ('ALLOCATION', 'RECLAIM', 'TRANSFER') OR min(wallet_id) = max(wallet_id)
+            OR bool_or(counterpart_wallet_id IS NULL OR counterpart_wallet_id = wallet_id)
+            OR min(wallet_id) <> min(counterpart_wallet_id) OR max(wallet_id) <> max(counterpart_wallet_id)
+        """,
+    ),
+    Invariant(
+        "refunds",
+        "The refunds of a transaction are never more than it; it is a DEDUCTION from the same wallet.",
+        """
+        SELECT coalesce(r.refunds_id, min(r.id)) AS id
+        FROM transactions r LEFT JOIN transactions d ON d.id = r.refunds_id
+        WHERE r.refunds_id IS NOT NULL OR r.kind = 'REFUND'
+        GROUP BY r.refunds_id, d.change
+        HAVING bool_or((r.kind, r.wallet_id, 'DEDUCTION') IS DISTINCT FROM ('REFUND', d.wallet_id, d.kind))
+            OR sum(r.change) > -d.change
+        """,
+    ),
+    Invariant(
+        "clawbacks",
+        "What was clawed back of an account was taken from its wallets, or is their debt.",
+        """
+        SELECT account_id AS id FROM (
+            SELECT account_id, -change AS credits FROM transactions WHERE kind = 'CLAWBACK'
+            UNION ALL SELECT account_id, debt FROM wallets WHERE debt <> 0
+            UNION ALL SELECT account_id, -credits FROM clawbacks
+        ) c GROUP BY 1 HAVING sum(credits) <> 0
         """,
     ),
     Invariant(
@@ -130,26 +260,4 @@ INVARIANTS = (
     ),
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What the audit says of an invariant: the ids of what breaks it, at most `NAMED` of them."""
-
-    invariant: Invariant
-    broken: tuple[str, ...]
-
-
-async def audit() -> AsyncIterator[Finding]:
-    """Ask for one invariant after the other, all of one instant, while others go on writing."""
-    async with in_transaction() as connection:
-        # As long as it takes, and of one snapshot: what is written meanwhile is not half seen.
-        await connection.execute_query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        await connection.execute_query("SET LOCAL statement_timeout = 0")
-        for invariant in INVARIANTS:
-            rows = await connection.execute_query_dict(f"SELECT id FROM ({invariant.sql}) found LIMIT {NAMED}")
-            yield Finding(invariant, tuple(str(row["id"]) for row in rows))
-
-
-async def broken() -> dict[str, list[str]]:
-    """The names of the invariants that do not hold, with ids of what breaks each; empty when all is well."""
-    return {found.invariant.name: list(found.broken) async for found in audit() if found.broken}
+INVARIANTS = (*LINES, *WHOLE)

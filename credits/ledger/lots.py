@@ -1,9 +1,10 @@
 """Lots: credits that came in together, the order in which they are spent, and drawing from them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fractions import Fraction
+from typing import Any
 
 from credits.ledger.models import LotSource
 
@@ -22,7 +23,11 @@ class Draw:
 
 @dataclass(slots=True, kw_only=True)
 class LotState:
-    """A lot as the rules see it. `paid_minor` is what was paid for all of `amount`."""
+    """A lot as the rules see it. `paid_minor` is what was paid for `paid_for` credits, the amount of the lot that was
+    bought, from which this one may have been split; `frozen_by` is the dispute that froze it.
+
+    `renewed`: credits that came back to it after it had lapsed were given a new lot already.
+    """
 
     id: str
     wallet_id: str
@@ -32,13 +37,15 @@ class LotState:
     remaining: int
     held: int
     paid_minor: int
+    paid_for: int
     currency: str | None
     expires_at: datetime | None
     priority: int
-    frozen: bool
+    frozen_by: str | None
     created_at: datetime
     origin_id: str | None = None
     purchase_id: str | None = None
+    renewed: bool = False
     order: ConsumptionOrder = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -46,10 +53,20 @@ class LotState:
             self.priority,
             self.expires_at or _NEVER,
             self.source is LotSource.PURCHASED,
-            Fraction(self.paid_minor, self.amount),
+            Fraction(self.paid_minor, self.paid_for),
             self.created_at,
             self.id,
         )
+
+    @property
+    def frozen(self) -> bool:
+        """Whether a dispute keeps it from being spent."""
+        return self.frozen_by is not None
+
+    @property
+    def unheld(self) -> int:
+        """What no hold reserves, whether or not it can be spent."""
+        return self.remaining - self.held
 
     def lapsed(self, now: datetime) -> bool:
         """From its expiry on, to the instant, a lot counts as not available."""
@@ -57,7 +74,26 @@ class LotState:
 
     def available(self, now: datetime) -> int:
         """What of it can be spent now."""
-        return 0 if self.frozen or self.lapsed(now) else self.remaining - self.held
+        return 0 if self.frozen or self.lapsed(now) else self.unheld
+
+    def same_terms(self, other: "LotState") -> bool:
+        """Whether a credit of one is worth a credit of the other: price, priority, expiry and descent."""
+        mine = (self.source, self.paid_minor, self.paid_for, self.currency, self.priority, self.expires_at)
+        theirs = (other.source, other.paid_minor, other.paid_for, other.currency, other.priority, other.expires_at)
+        return mine == theirs and self.purchase_id == other.purchase_id
+
+    def split(self, lot_id: str, *, wallet_id: str, amount: int, at: datetime, **changes: Any) -> "LotState":
+        """A lot of so many of these credits, still empty: price, priority and expiry kept, `origin` set."""
+        fields: dict[str, Any] = {
+            "id": lot_id,
+            "wallet_id": wallet_id,
+            "amount": amount,
+            "remaining": 0,
+            "held": 0,
+            "created_at": at,
+            "origin_id": self.id,
+        }
+        return replace(self, **(fields | changes))
 
 
 def consumption_order(lot: LotState) -> ConsumptionOrder:

@@ -1,7 +1,8 @@
 """Rows of the ledger. Written only by `store.py`; transactions and draws are append-only by triggers.
 
-Two more tables stand in the migrations alone, because Tortoise has no primary keys of two columns: `transaction_lots`
-(what a transaction drew from or put into each lot) and `idempotency_keys`.
+Four more tables stand in the migrations alone, because Tortoise has no primary keys of two columns: `transaction_lots`
+(what a transaction drew from or put into each lot), `reservations` (what an open hold reserves in each lot),
+`hold_steps` (what became of a hold's units, and by whom) and `idempotency_keys`.
 """
 
 from enum import StrEnum
@@ -47,6 +48,15 @@ class TransactionKind(StrEnum):
     ADJUSTMENT = "ADJUSTMENT"
 
 
+class HoldStatus(StrEnum):
+    """OPEN until all of it is settled; then CAPTURED if anything was captured, else RELEASED or EXPIRED."""
+
+    OPEN = "OPEN"
+    CAPTURED = "CAPTURED"
+    RELEASED = "RELEASED"
+    EXPIRED = "EXPIRED"
+
+
 class Wallet(Model):
     """Where credits lie. `last_hash` is the head of its chain of transactions, `last_posted_at` their latest time."""
 
@@ -77,8 +87,9 @@ class Wallet(Model):
 
 
 class Lot(Model):
-    """Credits that came in together. `paid_minor` is what was paid for all of `amount`; `origin` the lot it was split
-    from; `frozen_by` the dispute that froze it."""
+    """Credits that came in together. `paid_minor` is what was paid for `paid_for` credits: all of a lot that was
+    bought, and kept as it is in lots that are split from it, so that the price of a credit stays exact. `origin` is the
+    lot it was split from; `frozen_by` the dispute that froze it; `renewed`: no refund makes a new lot of it again."""
 
     id = fields.CharField(ID_LENGTH, primary_key=True)
     account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("credits.Account", on_delete=fields.RESTRICT)
@@ -88,6 +99,7 @@ class Lot(Model):
     remaining = fields.BigIntField()
     held = fields.BigIntField()
     paid_minor = fields.BigIntField()
+    paid_for = fields.BigIntField(db_default=1)
     currency = fields.CharField(3, null=True)
     expires_at = fields.DatetimeField(null=True)
     priority = fields.SmallIntField()
@@ -96,6 +108,7 @@ class Lot(Model):
     )
     purchase_id = fields.CharField(ID_LENGTH, null=True)
     frozen_by = fields.CharField(255, null=True)
+    renewed = fields.BooleanField(db_default=False)
     created_at = fields.DatetimeField()
 
     class Meta:
@@ -148,3 +161,58 @@ class TransactionText(Model):
 
     class Meta:
         table = "transaction_texts"
+
+
+class Hold(Model):
+    """Credits promised to work under way. `credits` is the price of all its items when it was placed; after
+    `expires_at` it counts as ended, whether or not the sweep has been there."""
+
+    id = fields.CharField(ID_LENGTH, primary_key=True)
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("credits.Account", on_delete=fields.RESTRICT)
+    wallet: fields.ForeignKeyRelation[Wallet] = fields.ForeignKeyField("credits.Wallet", on_delete=fields.RESTRICT)
+    status = fields.CharEnumField(HoldStatus, max_length=10)
+    credits = fields.BigIntField()
+    actor_kind = fields.CharEnumField(ActorKind, max_length=20)
+    actor_id = fields.CharField(ID_LENGTH)
+    on_behalf_of = fields.CharField(ID_LENGTH, null=True)
+    reference = fields.CharField(TEXT_LENGTH, null=True)
+    metadata = fields.JSONField[dict[str, str]](null=True)
+    expires_at = fields.DatetimeField()
+    created_at = fields.DatetimeField()
+    closed_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "holds"
+
+
+class HoldItem(Model):
+    """Units of one staging type in a hold; `price` is that of one unit when the hold was placed."""
+
+    id = fields.CharField(ID_LENGTH, primary_key=True)
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("credits.Account", on_delete=fields.RESTRICT)
+    hold: fields.ForeignKeyRelation[Hold] = fields.ForeignKeyField("credits.Hold", on_delete=fields.RESTRICT)
+    staging_type = fields.CharField(CODE_LENGTH)
+    price = fields.IntField()
+    quantity = fields.BigIntField()
+    captured = fields.BigIntField()
+    released = fields.BigIntField()
+
+    class Meta:
+        table = "hold_items"
+
+
+class Clawback(Model):
+    """Credits taken back because their payment was: `credits` in all, of which `debt` were not there to take.
+    `source_id` is the payment provider's refund or dispute, which takes credits once."""
+
+    id = fields.CharField(ID_LENGTH, primary_key=True)
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("credits.Account", on_delete=fields.RESTRICT)
+    wallet: fields.ForeignKeyRelation[Wallet] = fields.ForeignKeyField("credits.Wallet", on_delete=fields.RESTRICT)
+    purchase_id = fields.CharField(ID_LENGTH)
+    source_id = fields.CharField(255, unique=True)
+    credits = fields.BigIntField()
+    debt = fields.BigIntField()
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        table = "clawbacks"

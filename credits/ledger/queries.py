@@ -12,18 +12,34 @@ from tortoise.connection import get_connection
 from credits.accounts.queries import wallets_of
 from credits.actors import Actor, ActorKind
 from credits.ledger import rows
+from credits.ledger.holds import HoldState
 from credits.ledger.lots import Draw, LotState
 from credits.ledger.models import TransactionKind
 from credits.ledger.text import Text
 from credits.ledger.wallet import BalanceView, Line, WalletState
 
+# What holds still keep in a lot that are over, but which no sweep has been to: it is promised to nobody.
+_OVER = """
+CASE WHEN l.held = 0 THEN 0 ELSE (
+    SELECT coalesce(sum(r.credits), 0)::bigint FROM reservations r JOIN holds h ON h.id = r.hold_id
+    WHERE r.lot_id = l.id AND h.status = 'OPEN' AND h.expires_at <= now.now
+) END AS over
+"""
 # Wallet and lots in one statement: read in two, a commit between them would show one of each.
-_BALANCES = """
-SELECT w.*, a.time_zone, a.suspended_at IS NOT NULL AS suspended, credits_now() AS now, l AS lot
-FROM wallets w JOIN accounts a ON a.id = w.account_id
+_BALANCES = f"""
+SELECT w.*, a.time_zone, a.suspended_at IS NOT NULL AS suspended, now.now, l AS lot, {_OVER}
+FROM (SELECT credits_now() AS now) now, wallets w JOIN accounts a ON a.id = w.account_id
 LEFT JOIN lots l ON l.wallet_id = w.id AND l.remaining > 0 WHERE w.id = ANY($1)
 """
-_OPEN_LOTS = "SELECT * FROM lots WHERE wallet_id = ANY($1) AND remaining > 0"
+_LOTS = f"SELECT l.*, {_OVER} FROM (SELECT credits_now() AS now) now, lots l "
+_OPEN_LOTS = _LOTS + "WHERE l.wallet_id = ANY($1) AND l.remaining > 0"
+_MEANS = """
+SELECT a.suspended_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM wallets o WHERE o.account_id = w.account_id AND o.debt > 0) AS may_spend
+FROM wallets w JOIN accounts a ON a.id = w.account_id WHERE w.id = $1
+"""
+_REFUNDED = "SELECT refunds_id, sum(change)::bigint AS credits FROM transactions WHERE refunds_id = ANY($1) GROUP BY 1"
+_STEP = 'SELECT hold_id, transaction_id FROM hold_steps WHERE id = $1 ORDER BY item_id COLLATE "C"'
 _LINE = """
 SELECT t.*, x.transaction_id AS text_id, x.salt, x.reference, x.description, x.metadata,
        (SELECT json_agg(json_build_array(d.lot_id, d.credits) ORDER BY d.lot_id COLLATE "C")
@@ -51,7 +67,8 @@ async def balances(wallet_ids: Iterable[str]) -> dict[str, BalanceView]:
         wallet = wallets.setdefault(row["id"], rows.wallet_state(row))
         at[wallet.id] = row["now"]
         if row["lot"] is not None:
-            wallet.lots.append(rows.lot_state(row["lot"]))
+            wallet.lots.append(_as_promised(rows.lot_state(row["lot"]), row["over"]))
+            wallet.held -= row["over"]
     return {wallet_id: wallet.balance_view(at[wallet_id]) for wallet_id, wallet in wallets.items()}
 
 
@@ -59,7 +76,7 @@ async def open_lots(wallet_ids: Sequence[str]) -> Mapping[str, list[LotState]]:
     """The lots with credits left in them, by wallet, in the order in which they will be spent."""
     found: dict[str, list[LotState]] = defaultdict(list)
     for row in await _read(_OPEN_LOTS, list(wallet_ids)):
-        found[row["wallet_id"]].append(rows.lot_state(row))
+        found[row["wallet_id"]].append(_as_promised(rows.lot_state(row), row["over"]))
     for lots in found.values():
         lots.sort(key=lambda lot: lot.order)
     return found
@@ -67,7 +84,67 @@ async def open_lots(wallet_ids: Sequence[str]) -> Mapping[str, list[LotState]]:
 
 async def lots_by_id(ids: Iterable[str]) -> dict[str, LotState]:
     """The lots with these ids, spent ones too."""
-    return {row["id"]: rows.lot_state(row) for row in await _read("SELECT * FROM lots WHERE id = ANY($1)", list(ids))}
+    found = await _read(_LOTS + "WHERE l.id = ANY($1)", list(ids))
+    return {row["id"]: _as_promised(rows.lot_state(row), row["over"]) for row in found}
+
+
+def _as_promised(lot: LotState, over: int) -> LotState:
+    lot.held -= over
+    return lot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What can be spent from a wallet, and whether its account may spend at all."""
+
+    available: int
+    may_spend: bool
+
+
+async def means_of(wallet_id: str) -> Means:
+    """What the wallet, which there is, could pay now."""
+    (row,) = await _read(_MEANS, wallet_id)
+    return Means(available=(await balances([wallet_id]))[wallet_id].available, may_spend=row["may_spend"])
+
+
+async def hold(hold_id: str) -> HoldState | None:
+    """The hold as it counts now."""
+    return (await holds_by_id([hold_id])).get(hold_id)
+
+
+async def holds_by_id(ids: Iterable[str]) -> dict[str, HoldState]:
+    """The holds with these ids, as they count now."""
+    at = await now()
+    found = await _read(rows.HOLDS + "WHERE h.id = ANY($1)", list(ids))
+    return {row["id"]: rows.hold_state(row).as_of(at) for row in found}
+
+
+async def wallet_holds(
+    wallet_id: str, *, only_open: bool, limit: int, before: tuple[datetime, str] | None = None
+) -> list[HoldState]:
+    """The newest `limit` holds of a wallet before that (time, id), newest first."""
+    at = await now()
+    values: list[Any] = [wallet_id, at if only_open else None]
+    where = "WHERE h.wallet_id = $1 AND ($2::timestamptz IS NULL OR (h.status = 'OPEN' AND h.expires_at > $2))"
+    if before is not None:
+        values.extend(before)
+        where += " AND (h.created_at, h.id) < ($3, $4)"
+    values.append(limit)
+    found = await _read(f"{rows.HOLDS} {where} ORDER BY h.created_at DESC, h.id DESC LIMIT ${len(values)}", *values)
+    return [rows.hold_state(row).as_of(at) for row in found]
+
+
+async def step(step_id: str) -> tuple[list[Line], HoldState | None]:
+    """What a step captured, in the order of the hold's items, and the hold as it counts now."""
+    found = await _read(_STEP, step_id)
+    lines = await lines_by_id(row["transaction_id"] for row in found if row["transaction_id"])
+    in_order = [lines[row["transaction_id"]] for row in found if row["transaction_id"]]
+    return in_order, await hold(found[0]["hold_id"]) if found else None
+
+
+async def refunded(ids: Iterable[str]) -> dict[str, int]:
+    """How many credits of these transactions have come back, for those of which any have."""
+    return {row["refunds_id"]: row["credits"] for row in await _read(_REFUNDED, list(ids))}
 
 
 async def total_available(account_id: str) -> int:
@@ -79,6 +156,12 @@ async def total_available(account_id: str) -> int:
 async def lines_by_id(ids: Iterable[str]) -> dict[str, Line]:
     """The transactions with these ids."""
     return {row["id"]: _line(row) for row in await _read(_LINE + "WHERE t.id = ANY($1)", list(ids))}
+
+
+async def lines_of_transfer(transfer_id: str) -> list[Line]:
+    """Both sides of a movement, the giving wallet's first."""
+    found = await _read(_LINE + "WHERE t.transfer_id = $1 ORDER BY t.change", transfer_id)
+    return [_line(row) for row in found]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ statements, whatever the number of commands.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -16,96 +16,134 @@ from credits import outbox
 from credits.alerts.messages import message_of
 from credits.alerts.rules import after_change
 from credits.errors import NotFound, RefusalCode
-from credits.idempotency import Key, Used, claim, difference, give_back
+from credits.idempotency import Identity, Key, Used, claim, difference, give_back
 from credits.ids import Kind, make_id
 from credits.ledger import rows
 from credits.ledger.chain import GENESIS
-from credits.ledger.commands import Command, Deduction, Grant
+from credits.ledger.commands import AboutPayment, Bulk, Command, Unit, commands_of
+from credits.ledger.feed import BalanceChange, changed
+from credits.ledger.loading import load
 from credits.ledger.models import OwnerKind
-from credits.ledger.rules import Changes, Posted, Price, Refused, State, apply
+from credits.ledger.posting import Changes, Posted, Refused
+from credits.ledger.rules import apply
 from credits.ledger.wallet import WalletState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """The same call was done before; `result_id` names its transaction."""
+    """The same call was done before; `result_id` names what it made."""
 
     result_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Busy:
-    """Somebody else holds the wallet's lock, or there is no such wallet. Nothing was changed."""
+    """Somebody else holds a wallet's lock, or there is no such wallet. Nothing was changed."""
 
 
 Outcome = Posted | Refused | Replayed | Busy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of each command of each unit, and which balances are to be told, once it is committed."""
+
+    outcomes: list[list[Outcome]]
+    told: list[BalanceChange]
+
 
 _LOCK = """
 SELECT w.*, a.time_zone, a.suspended_at IS NOT NULL AS suspended
 FROM wallets w JOIN accounts a ON a.id = w.account_id
 WHERE w.id = ANY($1) ORDER BY w.id FOR NO KEY UPDATE OF w
 """
-_LOTS = "SELECT * FROM lots WHERE wallet_id = ANY($1) AND remaining > 0"
-_RESERVED = """
-SELECT wallet_id, sum(credits)::bigint AS credits FROM purchases
-WHERE wallet_id = ANY($1) AND status IN ('PENDING_APPROVAL', 'AWAITING_PAYMENT', 'PROCESSING') GROUP BY wallet_id
-"""
-_PRICES = "SELECT code, credits, active FROM staging_types WHERE code = ANY($1)"
-_DEBTORS = "SELECT DISTINCT account_id FROM wallets WHERE account_id = ANY($1) AND debt > 0"
+_WALLETS_OF_PURCHASES = "SELECT DISTINCT wallet_id FROM lots WHERE purchase_id = ANY($1)"
 
 
-async def post(connection: BaseDBAsyncClient, commands: Sequence[Command], *, wait: bool = True) -> list[Outcome]:
-    """Do the commands in order and say what became of each; the caller commits.
+async def post(connection: BaseDBAsyncClient, units: Sequence[Unit], *, wait: bool = True) -> Result:
+    """Do what is asked for, in order, and say what became of it; the caller commits, and then tells the balances.
 
     With `wait`, a wallet that is locked elsewhere is waited for (the database's `lock_timeout` bounds it); without,
-    its commands come back Busy. Commands that share a key are done in turns: the second sees what the first did.
+    a unit that needs it comes back Busy. Units that share a key are done in turns: the second sees what the first did.
     """
-    first, repeats = _split_repeats(commands)
-    outcomes = await _post_distinct(connection, [commands[index] for index in first], wait=wait)
-    by_index: dict[int, Outcome] = dict(zip(first, outcomes, strict=True))
+    first, repeats = _split_repeats(units)
     if repeats:
-        later = await post(connection, [commands[index] for index in repeats], wait=wait)
-        by_index.update(zip(repeats, later, strict=True))
-    return [by_index[index] for index in range(len(commands))]
+        # All at once, and so in order: those of the second turn may need wallets that come before those of the first.
+        await _lock(connection, [command for unit in units for command in commands_of(unit)], wait=wait)
+    result = await _post_distinct(connection, [units[index] for index in first], wait=wait)
+    outcomes = dict(zip(first, result.outcomes, strict=True))
+    told = result.told
+    if repeats:
+        later = await post(connection, [units[index] for index in repeats], wait=wait)
+        outcomes.update(zip(repeats, later.outcomes, strict=True))
+        told = told + later.told
+    return Result(outcomes=[outcomes[index] for index in range(len(units))], told=told)
 
 
-def _split_repeats(commands: Sequence[Command]) -> tuple[list[int], list[int]]:
-    seen: set[tuple[str, str]] = set()
+def _split_repeats(units: Sequence[Unit]) -> tuple[list[int], list[int]]:
+    seen: set[Identity] = set()
     first: list[int] = []
     repeats: list[int] = []
-    for index, command in enumerate(commands):
-        identity = command.key.identity if command.key else None
-        (repeats if identity in seen else first).append(index)
-        if identity:
-            seen.add(identity)
+    for index, unit in enumerate(units):
+        identities = {command.key.identity for command in commands_of(unit) if command.key}
+        (first if seen.isdisjoint(identities) else repeats).append(index)
+        seen |= identities
     return first, repeats
 
 
-async def _post_distinct(connection: BaseDBAsyncClient, commands: list[Command], *, wait: bool) -> list[Outcome]:
-    wallets = await _lock(connection, {command.wallet_id for command in commands}, wait=wait)
-    outcomes: dict[int, Outcome] = {}
-    reachable = []
-    for index, command in enumerate(commands):
-        if command.wallet_id in wallets:
-            reachable.append(index)
-        else:
-            outcomes[index] = Busy()
-    keyed = [(key, commands[index].transaction_id) for index in reachable if (key := commands[index].key)]
+async def _post_distinct(connection: BaseDBAsyncClient, units: list[Unit], *, wait: bool) -> Result:
+    wallets = await _lock(connection, [command for unit in units for command in commands_of(unit)], wait=wait)
+    reachable = [
+        unit for unit in units if all(each in wallets for command in commands_of(unit) for each in command.wallet_ids)
+    ]
+    keyed = [(command.key, command.result_id) for unit in reachable for command in commands_of(unit) if command.key]
     now, taken = await claim(connection, keyed)
-    fresh = []
-    for index in reachable:
-        if (key := commands[index].key) and (used := taken.get(key.identity)):
-            outcomes[index] = _answer(key, used)
-        else:
-            fresh.append(index)
-    posted = await _decide_and_write(connection, wallets, [commands[index] for index in fresh], now)
-    outcomes.update(zip(fresh, posted, strict=True))
-    return [outcomes[index] for index in range(len(commands))]
+    outcomes, fresh = _answer_repeated(reachable, taken)
+    told: list[BalanceChange] = []
+    if fresh:
+        decided, changes = apply(await load(connection, wallets, fresh, now), fresh, now)
+        outcomes.update(
+            (command.id, outcome)
+            for unit, each in zip(fresh, decided, strict=True)
+            for command, outcome in zip(commands_of(unit), each, strict=True)
+        )
+        await _write(connection, changes, now)
+        told = changed(changes, now)
+    claimed = [
+        command.key
+        for unit in reachable
+        for command in commands_of(unit)
+        if command.key and command.key.identity not in taken and isinstance(outcomes[command.id], Refused)
+    ]
+    if claimed:
+        await give_back(connection, claimed)
+    return Result(
+        outcomes=[[outcomes.get(command.id, Busy()) for command in commands_of(unit)] for unit in units], told=told
+    )
 
 
-async def _lock(connection: BaseDBAsyncClient, ids: set[str], *, wait: bool) -> dict[str, WalletState]:
-    found = await connection.execute_query_dict(_LOCK if wait else _LOCK + " SKIP LOCKED", [sorted(ids)])
-    return {row["id"]: rows.wallet_state(row) for row in found}
+def _answer_repeated(units: Sequence[Unit], taken: dict[Identity, Used]) -> tuple[dict[str, Outcome], list[Unit]]:
+    """Outcomes, by command, of those whose key was used before, and what is left to be done."""
+    outcomes: dict[str, Outcome] = {}
+    fresh: list[Unit] = []
+    for unit in units:
+        commands = commands_of(unit)
+        repeated = {
+            command.id: _answer(command.key, taken[command.key.identity])
+            for command in commands
+            if command.key and command.key.identity in taken
+        }
+        outcomes.update(repeated)
+        left = tuple(command for command in commands if command.id not in repeated)
+        if len(left) == len(commands):
+            fresh.append(unit)
+        elif left and isinstance(unit, Bulk):
+            refused = next((each for each in repeated.values() if isinstance(each, Refused)), None)
+            if unit.atomic and refused:
+                outcomes.update((command.id, refused) for command in left)
+            else:
+                fresh.append(replace(unit, commands=left))
+    return outcomes, fresh
 
 
 def _answer(key: Key, used: Used) -> Replayed | Refused:
@@ -115,71 +153,50 @@ def _answer(key: Key, used: Used) -> Replayed | Refused:
     return Refused(code=RefusalCode.IDEMPOTENCY_KEY_REUSED, message=reason, field="idempotencyKey")
 
 
-async def _decide_and_write(
-    connection: BaseDBAsyncClient, wallets: dict[str, WalletState], commands: list[Command], now: datetime
-) -> list[Posted | Refused]:
-    if not commands:
-        return []
-    state = await _load(connection, wallets, commands)
-    outcomes, changes = apply(state, commands, now)
-    refused = [
-        command.key
-        for command, outcome in zip(commands, outcomes, strict=True)
-        if isinstance(outcome, Refused) and command.key
-    ]
-    if refused:
-        await give_back(connection, refused)
-    if changes.lines:
-        await _write(connection, wallets, changes, now)
-    return outcomes
+async def _lock(connection: BaseDBAsyncClient, commands: Sequence[Command], *, wait: bool) -> dict[str, WalletState]:
+    """The wallets that the commands name and, where a payment is at stake, all in which its credits lie by now."""
+    wanted = {wallet_id for command in commands for wallet_id in command.wallet_ids}
+    purchases = [command.purchase_id for command in commands if isinstance(command, AboutPayment)]
+    locked: dict[str, WalletState] = {}
+    asked: set[str] = set()
+    while True:
+        if purchases:
+            found = await connection.execute_query_dict(_WALLETS_OF_PURCHASES, [purchases])
+            wanted |= {row["wallet_id"] for row in found}
+        # Credits that were moved on while we waited: then once more, for their new wallet too.
+        if not wanted - asked:
+            return locked
+        found = await connection.execute_query_dict(_LOCK if wait else _LOCK + " SKIP LOCKED", [sorted(wanted - asked)])
+        locked.update((row["id"], rows.wallet_state(row)) for row in found)
+        asked |= wanted
 
 
-async def _load(connection: BaseDBAsyncClient, wallets: dict[str, WalletState], commands: list[Command]) -> State:
-    touched = {wallet_id: wallets[wallet_id] for wallet_id in {command.wallet_id for command in commands}}
-    for row in await connection.execute_query_dict(_LOTS, [list(touched)]):
-        touched[row["wallet_id"]].lots.append(rows.lot_state(row))
-    for wallet in touched.values():
-        wallet.lots.sort(key=lambda lot: lot.order)
-    await _reserve(connection, [touched[each.wallet_id] for each in commands if isinstance(each, Grant)])
-    codes = {command.staging_type for command in commands if isinstance(command, Deduction)}
-    if not codes:
-        return State(wallets=touched, prices={})
-    accounts = list({wallet.account_id for wallet in touched.values()})
-    debtors = {row["account_id"] for row in await connection.execute_query_dict(_DEBTORS, [accounts])}
-    for wallet in touched.values():
-        wallet.account_in_debt = wallet.account_id in debtors
-    prices = await connection.execute_query_dict(_PRICES, [list(codes)])
-    return State(
-        wallets=touched, prices={row["code"]: Price(credits=row["credits"], active=row["active"]) for row in prices}
-    )
-
-
-async def _reserve(connection: BaseDBAsyncClient, receiving: list[WalletState]) -> None:
-    """Under the lock, which whoever makes a purchase takes too: what is promised to come in cannot change meanwhile."""
-    if receiving:
-        wallets = {wallet.id: wallet for wallet in receiving}
-        for row in await connection.execute_query_dict(_RESERVED, [list(wallets)]):
-            wallets[row["wallet_id"]].reserved = row["credits"]
-
-
-async def _write(
-    connection: BaseDBAsyncClient, wallets: dict[str, WalletState], changes: Changes, now: datetime
-) -> None:
+async def _write(connection: BaseDBAsyncClient, changes: Changes, now: datetime) -> None:
     """Everything that changed, set-wise, in the order in which the foreign keys want it."""
-    new = [lot for lot in changes.lots.values() if lot.id in changes.new_lots]
-    old = [lot for lot in changes.lots.values() if lot.id not in changes.new_lots]
-    if new:
-        await connection.execute_query(rows.INSERT_LOTS, rows.lot_columns(new))
-    if old:
-        await connection.execute_query(rows.UPDATE_LOTS, [[lot.id for lot in old], [lot.remaining for lot in old]])
-    await connection.execute_query(rows.INSERT_LINES, rows.line_columns(changes.lines))
-    await connection.execute_query(rows.INSERT_DRAWS, rows.draw_columns(changes.lines))
-    texts = [line for line in changes.lines if line.text]
-    if texts:
-        await connection.execute_query(rows.INSERT_TEXTS, rows.text_columns(texts))
-    moved = [wallets[wallet_id] for wallet_id in sorted({line.wallet_id for line in changes.lines})]
-    told = [message for wallet in moved if (message := alert_message(wallet, now))]
-    await connection.execute_query(rows.UPDATE_WALLETS, rows.wallet_columns(moved))
+
+    async def write(sql: str, columns: rows.Columns) -> None:
+        if columns:
+            await connection.execute_query(sql, columns)
+
+    lots, holds = changes.lots.values(), changes.holds.values()
+    new_holds = [hold for hold in holds if hold.id in changes.new_holds]
+    old_holds = [hold for hold in holds if hold.id not in changes.new_holds]
+    await write(rows.INSERT_LOTS, rows.lot_columns([lot for lot in lots if lot.id in changes.new_lots]))
+    await write(rows.UPDATE_LOTS, rows.changed_lot_columns([lot for lot in lots if lot.id not in changes.new_lots]))
+    await write(rows.INSERT_HOLDS, rows.hold_columns(new_holds))
+    await write(rows.INSERT_HOLD_ITEMS, rows.hold_item_columns(new_holds))
+    await write(rows.UPDATE_HOLDS, rows.changed_hold_columns(old_holds))
+    await write(rows.UPDATE_HOLD_ITEMS, rows.changed_hold_item_columns(old_holds))
+    await write(rows.DELETE_RESERVATIONS, [[hold.id for hold in old_holds]] if old_holds else [])
+    await write(rows.INSERT_RESERVATIONS, rows.reservation_columns(list(holds)))
+    await write(rows.INSERT_LINES, rows.line_columns(changes.lines))
+    await write(rows.INSERT_DRAWS, rows.draw_columns(changes.lines))
+    await write(rows.INSERT_TEXTS, rows.text_columns(changes.lines))
+    await write(rows.INSERT_STEPS, rows.step_columns(changes.steps))
+    await write(rows.INSERT_CLAWBACKS, rows.clawback_columns(changes.clawbacks))
+    wallets = [changes.wallets[wallet_id] for wallet_id in sorted(changes.wallets)]
+    told = [message for wallet in wallets if (message := alert_message(wallet, now))]
+    await write(rows.UPDATE_WALLETS, rows.wallet_columns(wallets))
     await outbox.add(connection, told)
 
 
@@ -208,7 +225,7 @@ async def open_wallet(
 
 async def lock_wallet(connection: BaseDBAsyncClient, wallet_id: str) -> WalletState:
     """The wallet without its lots, locked until the caller's database transaction ends. Raises NotFound."""
-    wallets = await _lock(connection, {wallet_id}, wait=True)
-    if wallet_id not in wallets:
+    found = await connection.execute_query_dict(_LOCK, [[wallet_id]])
+    if not found:
         raise NotFound
-    return wallets[wallet_id]
+    return rows.wallet_state(found[0])

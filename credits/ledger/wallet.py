@@ -1,6 +1,6 @@
 """What the rules know of a wallet: its counters, its open lots, and what a balance is made of.
 
-A `WalletState` is a working copy that belongs to one posting: `book` moves it on, nothing else does.
+A `WalletState` is a working copy that belongs to one `Posting`, which moves it on; nothing else does.
 """
 
 from bisect import insort
@@ -72,15 +72,14 @@ class Line:
 
 @dataclass(slots=True, kw_only=True)
 class WalletState:
-    """A locked wallet and its open lots in the order of consumption. `account_in_debt`: any wallet of the account
-    owes; `time_zone` (IANA) fixes the local day of what is posted."""
+    """A locked wallet and its open lots in the order of consumption; `time_zone` (IANA) fixes the local day of what is
+    posted."""
 
     id: str
     account_id: str
     owner_kind: OwnerKind
     time_zone: str
     suspended: bool
-    account_in_debt: bool
     balance: int
     held: int
     debt: int
@@ -125,21 +124,9 @@ class WalletState:
             as_of=now,
         )
 
-    def book(self, line: Line, new_lots: tuple[LotState, ...]) -> list[LotState]:
-        """Move on by a decided transaction; returns the lots that it touched, new ones among them."""
-        for lot in new_lots:
-            insort(self.lots, lot, key=consumption_order)
-        changes = {draw.lot_id: draw.credits for draw in line.draws}
-        touched = [lot for lot in self.lots if lot.id in changes]
-        for lot in touched:
-            lot.remaining += changes[lot.id]
-        self.lots = [lot for lot in self.lots if lot.remaining]
-        self.balance = line.balance_after
-        self.sequence = line.sequence
-        self.version = line.version
-        self.last_hash = line.hash
-        self.last_posted_at = line.created_at
-        return touched
+    def place(self, lot: LotState) -> None:
+        """Put a lot that has come to hold credits where its turn is."""
+        insort(self.lots, lot, key=consumption_order)
 
 
 def _next_expiry(lots: list[LotState], now: datetime) -> CreditExpiry | None:

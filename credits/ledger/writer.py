@@ -17,9 +17,9 @@ from tortoise.transactions import in_transaction
 from credits.errors import Unavailable
 from credits.faults import as_unavailable, passes, trying_again
 from credits.gateways import Publisher
-from credits.ledger.commands import Command
-from credits.ledger.feed import changes_of, tell
-from credits.ledger.store import Busy, Outcome, post
+from credits.ledger.commands import Bulk, Command, Unit, commands_of
+from credits.ledger.feed import tell
+from credits.ledger.store import Busy, Outcome, Result, post
 
 MAX_BATCH = 500
 MAX_WAITING_FOR_LOCKS = 4
@@ -28,21 +28,26 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class _Waiting:
-    command: Command
+    unit: Unit
     account_id: str
-    outcome: asyncio.Future[Outcome]
+    outcome: asyncio.Future[list[Outcome]]
+
+    @property
+    def wallet_id(self) -> str:
+        """Whose lane it goes to when it has to wait for a lock."""
+        return commands_of(self.unit)[0].wallet_id
 
 
 @dataclass(slots=True)
 class _Lane:
-    """Commands in the order in which they came, and the task that works on them while there are any."""
+    """Units in the order in which they came, and the task that works on them while there are any."""
 
     queue: deque[_Waiting] = field(default_factory=deque)
     task: asyncio.Task[None] | None = None
 
 
 class Writer:
-    """Posts commands. `one_account_per_commit` keeps batches to one account, for a database distributed by account."""
+    """Posts what it is handed. `one_account_per_commit` keeps batches to one account, for a database distributed so."""
 
     def __init__(
         self, publisher: Publisher, *, one_account_per_commit: bool = False, max_batch: int = MAX_BATCH
@@ -64,10 +69,18 @@ class Writer:
         Raises Unavailable when the database did not answer: whether it was done is then unknown, and the same
         command's key tells when it is sent again.
         """
+        (outcome,) = await self._post(command, account_id)
+        return outcome
+
+    async def post_bulk(self, bulk: Bulk, *, account_id: str) -> list[Outcome]:
+        """What became of each command of the bulk, which go into one commit together."""
+        return await self._post(bulk, account_id)
+
+    async def _post(self, unit: Unit, account_id: str) -> list[Outcome]:
         if self._closed:
             raise Unavailable("The service is stopping. Send the same call again with the same idempotencyKey.")
-        waiting = _Waiting(command, account_id, asyncio.get_running_loop().create_future())
-        self._enqueue(self._busy.get(command.wallet_id, self._main), waiting)
+        waiting = _Waiting(unit, account_id, asyncio.get_running_loop().create_future())
+        self._enqueue(self._busy.get(waiting.wallet_id, self._main), waiting)
         return await asyncio.shield(waiting.outcome)
 
     async def close(self) -> None:
@@ -98,45 +111,46 @@ class Writer:
     def _take(self, lane: _Lane) -> list[_Waiting]:
         account_id = lane.queue[0].account_id
         batch: list[_Waiting] = []
-        while lane.queue and len(batch) < self._max_batch:
+        commands = 0
+        while lane.queue and commands < self._max_batch:
             if self._one_account and lane.queue[0].account_id != account_id:
                 break
             batch.append(lane.queue.popleft())
+            commands += len(commands_of(batch[-1].unit))
         return batch
 
     async def _post_batch(self, batch: list[_Waiting], *, wait: bool) -> None:
-        commands = [waiting.command for waiting in batch]
+        units = [waiting.unit for waiting in batch]
         try:
             if wait:
                 # Who waits for a lock holds a connection meanwhile: never so many that none is left for the others.
                 async with self._waiting_for_locks:
-                    outcomes = await trying_again(lambda: _commit(commands, wait=True))
+                    result = await trying_again(lambda: _commit(units, wait=True))
             else:
-                outcomes = await trying_again(lambda: _commit(commands, wait=False))
+                result = await trying_again(lambda: _commit(units, wait=False))
         except Exception as error:
             if len(batch) == 1 or isinstance(error, Unavailable):
                 _fail(batch, error)
                 return
-            _log.warning("batch_failed", commands=len(batch), error=repr(error))
+            _log.warning("batch_failed", units=len(batch), error=repr(error))
             for waiting in batch:
                 await self._post_batch([waiting], wait=wait)
             return
-        changes = changes_of(outcomes)
-        self._settle(batch, outcomes, wait=wait)
-        await tell(self._publisher, changes)
+        self._settle(batch, result, wait=wait)
+        await tell(self._publisher, result.told)
 
-    def _settle(self, batch: list[_Waiting], outcomes: Sequence[Outcome], *, wait: bool) -> None:
-        for waiting, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, Busy) and not wait:
-                lane = self._busy.setdefault(waiting.command.wallet_id, _Lane())
+    def _settle(self, batch: list[_Waiting], result: Result, *, wait: bool) -> None:
+        for waiting, outcomes in zip(batch, result.outcomes, strict=True):
+            if not wait and any(isinstance(outcome, Busy) for outcome in outcomes):
+                lane = self._busy.setdefault(waiting.wallet_id, _Lane())
                 self._enqueue(lane, waiting)
             elif not waiting.outcome.done():
-                waiting.outcome.set_result(outcome)
+                waiting.outcome.set_result(outcomes)
 
 
-async def _commit(commands: Sequence[Command], *, wait: bool) -> list[Outcome]:
+async def _commit(units: Sequence[Unit], *, wait: bool) -> Result:
     async with in_transaction() as connection:
-        return await post(connection, commands, wait=wait)
+        return await post(connection, units, wait=wait)
 
 
 def _fail(batch: Sequence[_Waiting], error: Exception) -> None:

@@ -17,8 +17,8 @@ from credits.gateways import (
 from credits.ids import Kind, make_id
 from credits.inbox import first_time
 from credits.ledger.commands import PurchaseCredit
-from credits.ledger.feed import changes_of, tell
-from credits.ledger.store import Outcome, post
+from credits.ledger.feed import BalanceChange, tell
+from credits.ledger.store import post
 from credits.purchases import queries
 from credits.purchases.channel import purchase_channel
 from credits.purchases.checkouts import Checkouts
@@ -29,7 +29,7 @@ from credits.purchases.rules import MOVES, Expected, disagreement
 _log = structlog.get_logger()
 
 
-Settled = tuple[str, str | None, list[Outcome]]
+Settled = tuple[str, str | None, list[BalanceChange]]
 
 
 async def handle_event(checkouts: Checkouts, event: PaymentEvent, payload: dict[str, object]) -> str:
@@ -41,12 +41,12 @@ async def handle_event(checkouts: Checkouts, event: PaymentEvent, payload: dict[
             known = await first_time(connection, "stripe", event.id, event.type, payload)
             if not known:
                 return "seen before", None, []
-            outcome, purchase_id, posted = await _act(connection, checkouts, event)
+            outcome, purchase_id, told = await _act(connection, checkouts, event)
             await known.conclude(connection, outcome)
-            return outcome, purchase_id, posted
+            return outcome, purchase_id, told
 
-    outcome, purchase_id, posted = await trying_again(work)
-    await _told(checkouts, purchase_id, posted)
+    outcome, purchase_id, told = await trying_again(work)
+    await _tell(checkouts, purchase_id, told)
     return outcome
 
 
@@ -57,15 +57,15 @@ async def fulfil(checkouts: Checkouts, checkout: Checkout) -> str:
         async with in_transaction() as connection:
             return await _settle(connection, checkouts, checkout)
 
-    outcome, purchase_id, posted = await trying_again(work)
-    await _told(checkouts, purchase_id, posted)
+    outcome, purchase_id, told = await trying_again(work)
+    await _tell(checkouts, purchase_id, told)
     return outcome
 
 
-async def _told(checkouts: Checkouts, purchase_id: str | None, posted: list[Outcome]) -> None:
+async def _tell(checkouts: Checkouts, purchase_id: str | None, told: list[BalanceChange]) -> None:
     if purchase_id is not None:
         await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
-    await tell(checkouts.publisher, changes_of(posted))
+    await tell(checkouts.publisher, told)
 
 
 async def _act(connection: BaseDBAsyncClient, checkouts: Checkouts, event: PaymentEvent) -> Settled:
@@ -114,8 +114,7 @@ async def _credit(connection: BaseDBAsyncClient, purchase: PurchaseView, checkou
             return "quarantined: the purchase was paid by another payment before", None, []
         return "credited before", None, []
     command = PurchaseCredit(
-        transaction_id=transaction_id,
-        lot_id=make_id(Kind.LOT),
+        id=transaction_id,
         wallet_id=purchase.wallet_id,
         actor=SYSTEM,
         purchase_id=purchase.id,
@@ -124,7 +123,7 @@ async def _credit(connection: BaseDBAsyncClient, purchase: PurchaseView, checkou
         paid=purchase.total,
         valid_for_days=purchase.valid_for_days,
     )
-    return "credited", purchase.id, await post(connection, [command])
+    return "credited", purchase.id, (await post(connection, [command])).told
 
 
 async def _end(connection: BaseDBAsyncClient, checkout: Checkout, to: PurchaseStatus, reason: str | None) -> Settled:

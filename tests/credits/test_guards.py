@@ -5,14 +5,32 @@ import pytest
 from tortoise.connection import get_connection
 
 from app.database import credentials
+from credits.actors import SYSTEM
+from tests.credits.ledger.busy import busy_account
 from tests.support.service import Service
 
 CONSTRAINTS = {
+    "clawbacks_amounts",
+    "clawbacks_wallet_id_fkey",
     "clock_offset_singleton_check",
+    "hold_items_hold_id_fkey",
+    "hold_items_price",
+    "hold_items_units",
+    "hold_steps_hold_id_fkey",
+    "hold_steps_item_id_fkey",
+    "hold_steps_kind",
+    "hold_steps_pkey",
+    "hold_steps_quantity",
+    "hold_steps_transaction_id_fkey",
+    "holds_credits",
+    "holds_end",
+    "holds_status",
+    "holds_wallet_id_fkey",
     "idempotency_keys_pkey",
     "lots_credits",
     "lots_origin_id_fkey",
     "lots_paid",
+    "lots_paid_for",
     "lots_priority",
     "lots_source",
     "lots_wallet_id_fkey",
@@ -21,6 +39,10 @@ CONSTRAINTS = {
     "purchases_paid",
     "purchases_status",
     "purchases_wallet_id_fkey",
+    "reservations_credits",
+    "reservations_hold_id_fkey",
+    "reservations_lot_id_fkey",
+    "reservations_pkey",
     "staging_types_credits",
     "transaction_lots_credits",
     "transaction_lots_lot_id_fkey",
@@ -34,6 +56,7 @@ CONSTRAINTS = {
     "transactions_hash",
     "transactions_kind",
     "transactions_purchase",
+    "transactions_refund",
     "transactions_sequence",
     "transactions_transfer",
     "transactions_wallet_id_fkey",
@@ -42,6 +65,27 @@ CONSTRAINTS = {
     "wallets_held",
     "wallets_owner_kind",
     "wallets_sequence",
+}
+INDEXES = {
+    "clawbacks_account",
+    "clawbacks_purchase",
+    "hold_items_hold",
+    "hold_steps_item",
+    "holds_ending",
+    "holds_of_wallet_open",
+    "holds_wallet",
+    "lots_lapsing",
+    "lots_open",
+    "lots_origin",
+    "lots_purchase",
+    "reservations_lot",
+    "transaction_lots_lot",
+    "transactions_account_time",
+    "transactions_hold",
+    "transactions_refunds",
+    "transactions_transfer_id",
+    "wallets_account",
+    "wallets_in_debt",
 }
 UNIQUE_INDEXES = {
     "departments_name_unique",
@@ -52,6 +96,7 @@ UNIQUE_INDEXES = {
 }
 UNIQUE_COLUMNS = {
     ("api_keys", "secret_hash"),
+    ("clawbacks", "source_id"),
     ("department_members", "department_id,user_id"),
     ("identities", "issuer,subject"),
     ("inbox_events", "source,event_id"),
@@ -62,9 +107,16 @@ UNIQUE_COLUMNS = {
     ("wallets", "owner_id"),
 }
 TRIGGERS = {
+    "clawbacks_append_only",
+    "clawbacks_no_truncate",
+    "hold_items_no_delete",
+    "hold_steps_append_only",
+    "hold_steps_no_truncate",
+    "holds_no_delete",
     "lots_no_delete",
     "transaction_lots_append_only",
     "transaction_lots_no_truncate",
+    "transaction_texts_unaltered",
     "transactions_append_only",
     "transactions_no_truncate",
     "wallets_no_delete",
@@ -79,6 +131,12 @@ async def test_every_constraint_stands_in_the_database_and_is_in_force(service: 
     found = await names("SELECT conname AS name FROM pg_constraint WHERE convalidated")
 
     assert found >= CONSTRAINTS, CONSTRAINTS - found
+
+
+async def test_every_index_stands(service: Service) -> None:
+    found = await names("SELECT indexrelid::regclass::text AS name FROM pg_index WHERE indisvalid")
+
+    assert found >= INDEXES, INDEXES - found
 
 
 async def test_what_is_to_be_unique_is(service: Service) -> None:
@@ -112,6 +170,15 @@ async def test_every_trigger_stands_and_is_enabled(service: Service) -> None:
         ("UPDATE transaction_lots SET credits = 1", asyncpg.RestrictViolationError),
         ("DELETE FROM transaction_lots", asyncpg.RestrictViolationError),
         ("TRUNCATE transaction_lots", asyncpg.RestrictViolationError),
+        ("UPDATE transaction_texts SET reference = 'x'", asyncpg.RestrictViolationError),
+        ("UPDATE hold_steps SET quantity = 9", asyncpg.RestrictViolationError),
+        ("DELETE FROM hold_steps", asyncpg.RestrictViolationError),
+        ("TRUNCATE hold_steps", asyncpg.RestrictViolationError),
+        ("DELETE FROM holds", asyncpg.RestrictViolationError),
+        ("DELETE FROM hold_items", asyncpg.RestrictViolationError),
+        ("UPDATE clawbacks SET credits = 9", asyncpg.RestrictViolationError),
+        ("DELETE FROM clawbacks", asyncpg.RestrictViolationError),
+        ("TRUNCATE clawbacks", asyncpg.RestrictViolationError),
         ("DELETE FROM wallets", asyncpg.RestrictViolationError),
         ("DELETE FROM lots", asyncpg.RestrictViolationError),
         ("DELETE FROM accounts", asyncpg.RestrictViolationError),
@@ -122,13 +189,17 @@ async def test_every_trigger_stands_and_is_enabled(service: Service) -> None:
         ("UPDATE lots SET remaining = amount + 1", asyncpg.CheckViolationError),
         ("UPDATE lots SET held = remaining + 1", asyncpg.CheckViolationError),
         ("UPDATE lots SET remaining = -1", asyncpg.CheckViolationError),
+        ("UPDATE holds SET closed_at = credits_now()", asyncpg.CheckViolationError),
+        ("UPDATE holds SET expires_at = created_at + interval '8 days'", asyncpg.CheckViolationError),
+        ("UPDATE hold_items SET captured = quantity + 1", asyncpg.CheckViolationError),
+        ("UPDATE reservations SET credits = 0", asyncpg.CheckViolationError),
         ("UPDATE users SET email = 'SAME@demo.example'", asyncpg.UniqueViolationError),
     ],
 )
 async def test_the_database_refuses_it_by_itself(
     service: Service, database_url: str, statement: str, error: type[Exception]
 ) -> None:
-    await service.account(credits_given=10)
+    await busy_account(service, SYSTEM)
     outside = await asyncpg.connect(**credentials(database_url))
     try:
         before = await outside.fetchval("SELECT md5(string_agg(t::text, '' ORDER BY id)) FROM transactions t")

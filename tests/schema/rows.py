@@ -11,11 +11,17 @@ Subject = Callable[[World, str, bool], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """How a row is asked for: the operation, what `$id` stands for (None: it names nothing), where the answer is."""
+    """How a row is asked for: the operation, what `$id` stands for (None: it names nothing), where the answer is.
+    Further variables with the name of a place stand for its wallet."""
 
     document: str
     subject: Subject | None
-    path: tuple[str, ...]
+    path: tuple[str | int, ...]
+
+
+def _departments(role: str, inside: bool) -> str:
+    beyond = "sibling" if role == "department_member" else "other_department"
+    return "department" if inside else beyond
 
 
 def _ids(*, wallets: bool = False) -> dict[str, Subject]:
@@ -31,8 +37,7 @@ def _ids(*, wallets: bool = False) -> dict[str, Subject]:
         return named(world, "pool" if inside else "other_pool")
 
     async def department(world: World, role: str, inside: bool) -> str:
-        beyond = "sibling" if role == "department_member" else "other_department"
-        return named(world, "department" if inside else beyond)
+        return named(world, _departments(role, inside))
 
     return {"account": the_account, "pool": pool, "department": department}
 
@@ -45,7 +50,8 @@ async def _node(world: World, role: str, inside: bool) -> str:
     return world.id_of(within if inside else beyond.get(role, "pool"))
 
 
-async def _transaction(world: World, role: str, inside: bool) -> str:
+def _whose_history(role: str, inside: bool) -> str:
+    """A place whose history the role may read, or one whose history it may not."""
     within = {
         "member": "individual",
         "approver": "individual",
@@ -53,7 +59,27 @@ async def _transaction(world: World, role: str, inside: bool) -> str:
         "department_member": "department",
     }
     beyond = {"pool_admin": "other_pool", "department_member": "sibling"}
-    return world.transactions[within.get(role, "account") if inside else beyond.get(role, "account")]
+    return within.get(role, "account") if inside else beyond.get(role, "account")
+
+
+async def _transaction(world: World, role: str, inside: bool) -> str:
+    return world.transactions[_whose_history(role, inside)]
+
+
+async def _hold(world: World, role: str, inside: bool) -> str:
+    return world.holds[_whose_history(role, inside)]
+
+
+async def _new_hold(world: World, role: str, inside: bool) -> str:
+    return await world.hold(_departments(role, inside))
+
+
+async def _spent_by_the_account(world: World, role: str, inside: bool) -> str:
+    return await world.deduction("account")
+
+
+async def _spent_by_the_department(world: World, role: str, inside: bool) -> str:
+    return await world.deduction(_departments(role, inside))
 
 
 async def _purchase(world: World, role: str, inside: bool) -> str:
@@ -104,6 +130,26 @@ _CANCEL = """mutation ($id: ID!) { done: cancelPurchase(input: {purchaseId: $id}
   userErrors { code } } }"""
 _SPEND = """mutation ($id: ID!, $key: String!) { done: deductCredits(input: {walletId: $id, stagingType: "BASIC_ROOM",
   idempotencyKey: $key}) { transaction { change } userErrors { code } } }"""
+_SPEND_MANY = """mutation ($id: ID!, $key: String!) { done: deductCreditsMany(input: {deductions: [{walletId: $id,
+  stagingType: "BASIC_ROOM", idempotencyKey: $key}]}) { posted results { transaction { change } } } }"""
+_REFUND = """mutation ($id: ID!, $key: String!) { done: refundDeduction(input: {transactionId: $id, reason: QUALITY,
+  idempotencyKey: $key}) { transaction { change } userErrors { code } } }"""
+_ESTIMATE = """query ($id: ID!) { done: estimate(walletId: $id, items: [{stagingType: "BASIC_ROOM"}]) {
+  estimate { credits sufficient missing } userErrors { code } } }"""
+_PLACE_HOLD = """mutation ($id: ID!, $key: String!) { done: placeHold(input: {walletId: $id, idempotencyKey: $key,
+  items: [{stagingType: "BASIC_ROOM"}]}) { hold { id open } balance { held } userErrors { code } } }"""
+_CAPTURE = """mutation ($id: ID!, $key: String!) { done: captureHold(input: {holdId: $id, idempotencyKey: $key}) {
+  hold { status } transactions { change } userErrors { code } } }"""
+_RELEASE = """mutation ($id: ID!, $key: String!) { done: releaseHold(input: {holdId: $id, idempotencyKey: $key}) {
+  hold { status } userErrors { code } } }"""
+_EXTEND = """mutation ($id: ID!, $key: String!) { done: extendHold(input: {holdId: $id, expiresInSeconds: 600,
+  idempotencyKey: $key}) { hold { expiresAt } userErrors { code } } }"""
+_TO_POOL = """mutation ($id: ID!, $pool: ID!, $key: String!) { done: allocateCredits(input: {fromWalletId: $id,
+  toWalletId: $pool, credits: 1, idempotencyKey: $key}) { from { id } to { id } transactions { change }
+  userErrors { code } } }"""
+_TO_DEPARTMENT = _TO_POOL.replace("$pool", "$department")
+_ADJUST = """mutation ($id: ID!, $key: String!) { done: adjustCredits(input: {walletId: $id, change: -1,
+  reason: "A test", idempotencyKey: $key}) { transaction { change } userErrors { code } } }"""
 _GRANT = """mutation ($id: ID!, $key: String!) { done: grantCredits(input: {walletId: $id, credits: 5, reason: "A test",
   idempotencyKey: $key}) { transaction { change } userErrors { code } } }"""
 _OPEN = """mutation ($key: String!) { done: createAccount(input: {name: "Made", kind: INDIVIDUAL, ownerName: "Made",
@@ -169,16 +215,29 @@ ROWS = {
             ("transactions", "department"),
             ("lots", "account"),
             ("lots", "department"),
+            ("holds", "account"),
+            ("holds", "department"),
         )
     },
     "wallet.alert(account)": Row(_query("wallet", "alert { threshold }"), WALLET["account"], ("wallet", "alert")),
     "transaction": Row(_query("transaction", "change"), _transaction, ("transaction",)),
+    "hold": Row(_query("hold", "status wallet { id }"), _hold, ("hold",)),
+    **{f"estimate({of})": Row(_ESTIMATE, WALLET[of], ("done", "estimate")) for of in WALLET},
     "purchase": Row(_query("purchase", "status"), _purchase, ("purchase",)),
     "approval": Row(_query("approval", "status"), _approval, ("approval",)),
     **{f"purchaseCredits({of})": Row(_BUY, WALLET[of], ("done", "purchase")) for of in WALLET},
     "cancelPurchase(own)": Row(_CANCEL, _own_purchase, ("done", "purchase")),
     "cancelPurchase(another's)": Row(_CANCEL, _anothers_purchase, ("done", "purchase")),
     **{f"deductCredits({of})": Row(_SPEND, WALLET[of], ("done", "transaction")) for of in WALLET},
+    "deductCreditsMany(department)": Row(_SPEND_MANY, WALLET["department"], ("done", "results", 0, "transaction")),
+    "refundDeduction(account)": Row(_REFUND, _spent_by_the_account, ("done", "transaction")),
+    "refundDeduction(department)": Row(_REFUND, _spent_by_the_department, ("done", "transaction")),
+    **{f"placeHold({of})": Row(_PLACE_HOLD, WALLET[of], ("done", "hold")) for of in ("account", "department")},
+    "captureHold(department)": Row(_CAPTURE, _new_hold, ("done", "hold")),
+    "releaseHold(department)": Row(_RELEASE, _new_hold, ("done", "hold")),
+    "extendHold(department)": Row(_EXTEND, _new_hold, ("done", "hold")),
+    "allocateCredits(account to pool)": Row(_TO_POOL, WALLET["account"], ("done", "to")),
+    "allocateCredits(pool to department)": Row(_TO_DEPARTMENT, WALLET["pool"], ("done", "to")),
     "approvePurchase(own)": Row(_APPROVE, _own_request, ("done", "purchase")),
     "approvePurchase(another's)": Row(_APPROVE, _anothers_request, ("done", "purchase")),
     "rejectPurchase(another's)": Row(_REJECT, _anothers_request, ("done", "purchase")),
@@ -188,6 +247,7 @@ ROWS = {
     "snoozeAlert(department)": Row(_SNOOZE, WALLET["department"], ("done", "wallet")),
     "createAccount": Row(_OPEN, None, ("done", "account")),
     "grantCredits": Row(_GRANT, WALLET["account"], ("done", "transaction")),
+    "adjustCredits": Row(_ADJUST, WALLET["account"], ("done", "transaction")),
     **{f"balanceChanged({of})": Row(_LIVE, WALLET[of], ("balanceChanged", "balance")) for of in WALLET},
     "accountBalanceChanged": Row(_LIVE_ACCOUNT, PLACE["account"], ("accountBalanceChanged", "balance")),
     "approvalUpdated": Row(_LIVE_APPROVALS, _watched, ("approvalUpdated",)),

@@ -4,6 +4,7 @@ The places of the world are drawn in world.py; `SEEN` are those that a role know
 may read.
 """
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -12,9 +13,10 @@ from websockets.exceptions import ConnectionClosed
 
 from credits.accounts.models import AccountRole, DepartmentMember, Membership
 from credits.accounts.rules import Scope
-from credits.ids import kind_of, make_id
+from credits.ids import Kind, kind_of, make_id
 from credits.purchases.queries import purchase
-from tests.schema.world import MUCH, ROLES, World, digest, email_of, make_world
+from tests.schema.rows import ROWS
+from tests.schema.world import AVAILABLE, MUCH, ROLES, STRANGER, World, digest, email_of, make_world
 from tests.support.service import Answer, Service
 
 EVERYWHERE = ("account", "pool", "other_pool", "department", "sibling", "other_department")
@@ -34,7 +36,8 @@ READ = SEEN | {
 NODE = "query ($id: ID!) { node(id: $id) { __typename id } }"
 # Everything that hangs on an account, purchases apart: those are not for the platform's service.
 _WALLET = """wallet { id owner { __typename } balance { available } transactions { nodes { id wallet { id }
-  counterpart { id } purchase { id } lots { lot { id } } } } lots { nodes { id } } }"""
+  counterpart { id balance { available } } purchase { id } hold { id } lots { lot { id } } } }
+  lots { nodes { id } } holds { nodes { id wallet { id } } } }"""
 TREE = f"""query ($id: ID!) {{
   viewer {{ departments {{ id name members {{ id email }} {_WALLET} }} }}
   account(id: $id) {{ id {_WALLET} totalAvailable
@@ -45,9 +48,12 @@ PURCHASES = "query ($id: ID!) { account(id: $id) { purchases(first: 100) { nodes
 
 
 @pytest.fixture(scope="module")
-async def world(service: Service) -> World:
-    """One for all tests of this module."""
-    return await make_world(service)
+async def world(service: Service) -> AsyncIterator[World]:
+    """One for all tests of this module. Nobody works meanwhile: what a sweep books anywhere would look like an effect
+    of what was refused."""
+    world = await make_world(service)
+    async with service.workers.away():
+        yield world
 
 
 def _told(answer: Answer) -> tuple[Any, list[tuple[str, str]]]:
@@ -65,13 +71,17 @@ async def _finds_nothing(world: World, token: str, given: str) -> None:
     assert _told(found) == _told(await world.ask(token, NODE, id=make_id(kind)))
 
 
+def _in_the_history(world: World, place: str) -> tuple[str, ...]:
+    return world.transactions[place], world.lots[place], world.holds[place]
+
+
 @pytest.mark.parametrize(
     ("role", "place"), [(role, place) for role in ROLES for place in EVERYWHERE if place not in SEEN[role]]
 )
 async def test_a_place_that_is_not_seen_has_no_node_nor_has_anything_in_it(world: World, role: str, place: str) -> None:
     token = world.tokens[role]
 
-    for given in (world.id_of(place), world.wallet_of(place), world.transactions[place], world.lots[place]):
+    for given in (world.id_of(place), world.wallet_of(place), *_in_the_history(world, place)):
         await _finds_nothing(world, token, given)
 
 
@@ -79,7 +89,7 @@ async def test_a_place_that_is_not_seen_has_no_node_nor_has_anything_in_it(world
     ("role", "place"),
     [(role, place) for role in ROLES for place in EVERYWHERE if place in SEEN[role] and place not in READ[role]],
 )
-async def test_a_wallet_whose_history_is_not_read_has_no_transactions_and_lots_as_nodes(
+async def test_a_wallet_whose_history_is_not_read_has_no_transactions_lots_and_holds_as_nodes(
     world: World, role: str, place: str
 ) -> None:
     token = world.tokens[role]
@@ -87,7 +97,7 @@ async def test_a_wallet_whose_history_is_not_read_has_no_transactions_and_lots_a
     wallet = await world.ask(token, NODE, id=world.wallet_of(place))
 
     assert wallet.data["node"]["id"] == world.wallet_of(place)
-    for given in (world.transactions[place], world.lots[place]):
+    for given in _in_the_history(world, place):
         await _finds_nothing(world, token, given)
 
 
@@ -97,11 +107,36 @@ async def test_what_is_read_is_a_node_of_its_type(world: World, role: str, place
 
     kinds = [
         (await world.ask(token, NODE, id=given)).data["node"]["__typename"]
-        for given in (world.id_of(place), world.wallet_of(place), world.transactions[place], world.lots[place])
+        for given in (world.id_of(place), world.wallet_of(place), *_in_the_history(world, place))
     ]
 
     assert kinds[0] in {"Account", "Pool", "Department"}
-    assert kinds[1:] == ["Wallet", "Transaction", "Lot"]
+    assert kinds[1:] == ["Wallet", "Transaction", "Lot", "Hold"]
+
+
+ABOUT_HOLDS = ("hold", "captureHold(department)", "releaseHold(department)", "extendHold(department)")
+
+
+@pytest.mark.parametrize("about", ABOUT_HOLDS)
+@pytest.mark.parametrize(
+    ("role", "place"),
+    [*((role, place) for role in ROLES for place in EVERYWHERE if place not in READ[role]), (STRANGER, "account")],
+)
+async def test_anothers_hold_is_answered_like_an_id_of_nothing(world: World, role: str, place: str, about: str) -> None:
+    before = await digest()
+
+    theirs, nothing = [
+        await world.ask(world.tokens[role], ROWS[about].document, id=given, **_key(about))
+        for given in (world.holds[place], make_id(Kind.HOLD))
+    ]
+
+    assert theirs.codes == ["NOT_FOUND"]
+    assert _told(theirs) == _told(nothing)
+    assert await digest() == before
+
+
+def _key(about: str) -> dict[str, str]:
+    return {"key": uuid4().hex} if "$key" in ROWS[about].document else {}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -113,8 +148,9 @@ async def test_along_the_edges_of_the_account_nothing_is_told_of_what_is_not_see
     named = {place for place in EVERYWHERE if f"{world.name}: {place}" in text or world.id_of(place) in text}
     read = {place for place in EVERYWHERE if world.transactions[place] in text}
     lots = {place for place in EVERYWHERE if world.lots[place] in text}
+    holds = {place for place in EVERYWHERE if world.holds[place] in text}
     assert told == named == {*SEEN[role]}
-    assert read == lots == {*READ[role]}
+    assert read == lots == holds == {*READ[role]}
     assert {*answer.codes} <= {"FORBIDDEN"}
 
 
@@ -134,11 +170,13 @@ async def test_a_field_that_a_role_may_not_have_is_null_and_the_rest_of_the_obje
     answer = await world.ask(world.tokens[role], TREE, id=world.id_of("account"))
 
     account = answer.body["data"]["account"]
-    whole = 6_000 if role not in {"member", "approver", "pool_admin", "department_member"} else None
+    whole = (
+        AVAILABLE * len(EVERYWHERE) if role not in {"member", "approver", "pool_admin", "department_member"} else None
+    )
     assert account["id"] == world.id_of("account")
-    assert account["wallet"]["balance"] == {"available": 1_000}
+    assert account["wallet"]["balance"] == {"available": AVAILABLE}
     assert account["totalAvailable"] == whole
-    assert len(answer.codes) == {"api_key": 1, "service": 1}.get(role, 0 if whole else 5)
+    assert len(answer.codes) == {"api_key": 1, "service": 1}.get(role, 0 if whole else 6)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -215,7 +253,7 @@ async def test_people_are_nodes_for_themselves_and_for_those_who_see_the_members
 
 
 async def test_a_key_for_the_accounts_wallet_learns_nothing_of_the_others(world: World) -> None:
-    key = await world.key(frozenset(Scope), only="account")
+    key = await world.key(frozenset(Scope), only=("account",))
     bought = {place: await world.purchase(place, world.actors["owner"]) for place in ("account", "pool")}
     live = "subscription ($id: ID!) { accountBalanceChanged(accountId: $id) { walletId } }"
 
@@ -232,6 +270,38 @@ async def test_a_key_for_the_accounts_wallet_learns_nothing_of_the_others(world:
     assert told.codes == ["FORBIDDEN"]
 
 
+MOVE = """mutation ($from: ID!, $to: ID!, $key: String!) { allocateCredits(input: {fromWalletId: $from,
+  toWalletId: $to, credits: 1, idempotencyKey: $key}) { transactions { id } userErrors { code } } }"""
+
+
+async def test_a_pools_administrator_moves_nothing_out_of_or_into_another_pool(world: World) -> None:
+    own, others, nothing = world.wallet_of("pool"), world.wallet_of("other_department"), make_id(Kind.WALLET)
+    before = await digest()
+
+    answers = [
+        await world.ask(world.tokens["pool_admin"], MOVE, key=uuid4().hex, **{"from": source, "to": target})
+        for source, target in ((own, others), (own, nothing), (others, own), (nothing, own))
+    ]
+
+    assert [answer.codes for answer in answers] == [["NOT_FOUND"]] * 4
+    assert _told(answers[0]) == _told(answers[1]) == _told(answers[2]) == _told(answers[3])
+    assert await digest() == before
+
+
+async def test_of_many_deductions_one_from_a_wallet_that_is_not_seen_refuses_all(world: World) -> None:
+    ask = "mutation ($input: DeductCreditsManyInput!) { deductCreditsMany(input: $input) { posted } }"
+    jobs = [
+        {"walletId": world.wallet_of(place), "stagingType": "BASIC_ROOM", "idempotencyKey": uuid4().hex}
+        for place in ("department", "sibling")
+    ]
+    before = await digest()
+
+    answer = await world.ask(world.tokens["department_member"], ask, input={"deductions": jobs})
+
+    assert answer.codes == ["NOT_FOUND"]
+    assert await digest() == before
+
+
 APPROVALS = "query ($id: ID!) { account(id: $id) { approvals { nodes { id } } } }"
 
 
@@ -239,7 +309,7 @@ async def test_of_the_accounts_approvals_nobody_sees_what_they_could_not_open(se
     world = await make_world(service)
     await world.policy(minimum_credits=MUCH * 100, approvers=("approver",))
     asked = {role: await world.approval("account", world.actors[role]) for role in ("owner", "member", "pool_admin")}
-    limited = await world.key(frozenset(Scope), only="account")
+    limited = await world.key(frozenset(Scope), only=("account",))
     ask = "query ($id: ID!) { approval(id: $id) { id viewerCanDecide } }"
     seen, listed, decided_by = {}, {}, {}
 
@@ -285,7 +355,7 @@ async def test_a_key_that_may_not_read_knows_its_own_name_and_no_account(world: 
     ask = "{ viewer { actor { id kind name } user { id } accounts { id } } }"
 
     blind = (await world.ask(await world.key(frozenset({Scope.SPEND})), ask)).data["viewer"]
-    elsewhere = (await world.ask(await world.key(frozenset(Scope), only="pool"), ask)).data["viewer"]
+    elsewhere = (await world.ask(await world.key(frozenset(Scope), only=("pool",)), ask)).data["viewer"]
     seeing = (await world.ask(world.tokens["api_key"], ask)).data["viewer"]
 
     assert (blind["actor"]["kind"], blind["user"], blind["accounts"]) == ("API_KEY", None, [])

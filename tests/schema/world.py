@@ -36,21 +36,36 @@ from credits.actors import SYSTEM, Actor, ActorKind
 from credits.approvals.queries import latest_by_purchase
 from credits.approvals.rules import PolicyView
 from credits.approvals.service import set_policy
+from credits.ledger.commands import Wanted
+from credits.ledger.hold_service import HoldInput, place_hold
+from credits.ledger.posting import Refused
 from credits.ledger.queries import LineFilter, open_lots, wallet_lines
+from credits.ledger.service import DeductionInput, Done, TransferInput, allocate, deduct
 from credits.purchases.service import PurchaseInput, request_purchase
 from tests.support.service import Answer, Service
 
 PEOPLE = ("owner", "auditor", "member", "pool_admin", "department_member", "approver")
 ROLES = (*PEOPLE, "api_key", "service", "operator")
 STRANGER = "other_owner"
+# Of each wallet in the beginning.
+AVAILABLE, PROMISED = 1_000, 4
 # Packages of 100 credits: beyond what the tests buy otherwise, counted together as purchases of a day are.
 MUCH = 4_000
+# From where credits go to where, and the same number back: nobody has more or less, and all have counterparts.
+WAYS = (
+    ("account", "pool"),
+    ("pool", "department"),
+    ("department", "sibling"),
+    ("account", "other_pool"),
+    ("other_pool", "other_department"),
+)
+_WEEK_S = 7 * 24 * 3600
 _ROLE_OF = {"owner": AccountRole.OWNER, "auditor": AccountRole.AUDITOR}
 
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """Tokens and actors by role, places by name, and a transaction and a lot of each place's wallet."""
+    """Tokens and actors by role, places by name, and a transaction, a lot and an open hold of each place's wallet."""
 
     service: Service
     name: str
@@ -59,7 +74,8 @@ class World:
     actors: dict[str, Actor] = field(default_factory=dict)
     transactions: dict[str, str] = field(default_factory=dict)
     lots: dict[str, str] = field(default_factory=dict)
-    keys: dict[tuple[frozenset[Scope], str | None, str], str] = field(default_factory=dict)
+    holds: dict[str, str] = field(default_factory=dict)
+    keys: dict[tuple[frozenset[Scope], tuple[str, ...], str], str] = field(default_factory=dict)
 
     def id_of(self, place_name: str) -> str:
         """The id of the account, pool or department."""
@@ -79,8 +95,8 @@ class World:
             message = await live.receive()
         return Answer(200, message["payload"] if message["type"] == "next" else {"errors": message["payload"]})
 
-    async def key(self, scopes: frozenset[Scope], only: str | None = None, of: str = "account") -> str:
-        """An API key of an account; `only` names the place whose wallet it is limited to."""
+    async def key(self, scopes: frozenset[Scope], only: tuple[str, ...] = (), of: str = "account") -> str:
+        """An API key of an account; `only` names the places whose wallets it is limited to, if it is."""
         if (scopes, only, of) not in self.keys:
             secret = new_secret()
             account_id = self.places[of].account_id
@@ -89,10 +105,50 @@ class World:
                     connection, account_id=account_id, name="A key", secret=secret, scopes=scopes, at=datetime.now(UTC)
                 )
             if only:
-                await ApiKey.filter(id=row.id).update(wallet_ids=[self.wallet_of(only)])
+                await ApiKey.filter(id=row.id).update(wallet_ids=[self.wallet_of(each) for each in only])
             self.keys[scopes, only, of] = secret
             self.actors[secret] = Actor(kind=ActorKind.API_KEY, id=row.id)
         return self.keys[scopes, only, of]
+
+    async def hold(self, place_name: str) -> str:
+        """A new hold for two basic rooms, for as long as holds stand."""
+        wanted = HoldInput(
+            wallet_id=self.wallet_of(place_name),
+            items=(Wanted(staging_type="BASIC_ROOM", quantity=2),),
+            lasts_s=_WEEK_S,
+            reference=None,
+            metadata=None,
+            on_behalf_of=None,
+            idempotency_key=uuid4().hex,
+        )
+        done = _done(await place_hold(self.service.writer, SYSTEM, self.places[place_name], wanted))
+        assert done.hold
+        return done.hold.id
+
+    async def deduction(self, place_name: str) -> str:
+        """A basic room, just paid."""
+        wanted = DeductionInput(
+            wallet_id=self.wallet_of(place_name),
+            staging_type="BASIC_ROOM",
+            quantity=1,
+            reference=None,
+            description=None,
+            metadata=None,
+            on_behalf_of=None,
+            idempotency_key=uuid4().hex,
+        )
+        return _done(await deduct(self.service.writer, SYSTEM, self.places[place_name], wanted)).line.id
+
+    async def move(self, source: str, target: str) -> None:
+        """Five credits from the wallet of one place to that of another."""
+        wanted = TransferInput(
+            from_wallet_id=self.wallet_of(source),
+            to_wallet_id=self.wallet_of(target),
+            credits=5,
+            note=None,
+            idempotency_key=uuid4().hex,
+        )
+        _done(await allocate(self.service.writer, SYSTEM, self.places[source], self.places[target], wanted))
 
     async def purchase(self, place_name: str, by: Actor, *, quantity: int = 1) -> str:
         """A new purchase for the place's wallet; of `MUCH` it needs approval where there is a policy."""
@@ -164,11 +220,21 @@ async def make_world(service: Service) -> World:
         actor = (await service.gql("{ viewer { actor { id kind } } }", world.tokens[role])).data["viewer"]["actor"]
         world.actors[role] = Actor(kind=ActorKind(actor["kind"]), id=actor["id"])
     for place_name, place in world.places.items():
-        await service.give(place, 1_000)
+        await service.give(place, AVAILABLE + PROMISED)
         (line,) = await wallet_lines(place.wallet_id or "", LineFilter(), limit=1)
         (lot,) = (await open_lots([place.wallet_id or ""]))[place.wallet_id or ""]
         world.transactions[place_name], world.lots[place_name] = line.id, lot.id
+    for one, other in WAYS:
+        await world.move(one, other)
+        await world.move(other, one)
+    for place_name in world.places:
+        world.holds[place_name] = await world.hold(place_name)
     return world
+
+
+def _done(outcome: Done | Refused) -> Done:
+    assert isinstance(outcome, Done), outcome
+    return outcome
 
 
 def email_of(name: str, role: str) -> str:

@@ -28,7 +28,7 @@ from credits.accounts.queries import account_places
 from credits.accounts.rules import Place
 from credits.accounts.service import NewAccount, create_account
 from credits.actors import SYSTEM
-from credits.ledger.rules import Refused
+from credits.ledger.posting import Refused
 from credits.ledger.service import GrantInput, grant
 from credits.ledger.writer import Writer
 from tests.support.processes import free_port, start, started
@@ -289,7 +289,8 @@ async def _service(
 ) -> Service:
     writer = Writer(shared.hub)
     stack.push_async_callback(writer.close)
-    limits = httpx.Limits(max_connections=300)
+    # Idle connections are left before the server closes them (after 5 s): else a call now and then meets its end.
+    limits = httpx.Limits(max_connections=300, keepalive_expiry=2)
     clients = [
         await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, limits=limits))
         for url in urls

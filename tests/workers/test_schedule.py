@@ -22,6 +22,15 @@ def sent(broker: StubBroker) -> int:
     return int(broker.queues["schedule"].qsize())
 
 
+def test_a_job_goes_into_its_own_queue_may_take_its_time_and_is_not_tried_again() -> None:
+    broker = StubBroker()
+
+    (actor,) = declare(broker, [Job("slow", every_s=3600, work=nothing, queue="slow")]).values()
+
+    assert (actor.queue_name, actor.options["max_retries"], actor.options["time_limit"]) == ("slow", 0, 3_600_000)
+    assert sorted(broker.queues) == ["slow", "slow.DQ"]
+
+
 async def test_one_of_three_sends_and_when_it_is_cut_off_another_does(service: Service, database_url: str) -> None:
     brokers = [StubBroker() for _ in range(3)]
     connections: dict[int, asyncpg.Connection] = {}

@@ -1,28 +1,58 @@
-"""The rules by themselves: what is refused and in which order, what is drawn from where, and what always holds."""
+"""The rules by themselves: what is spent from where, several at once, what things are called, and what always holds."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from copy import deepcopy
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credits.errors import RefusalCode
+from credits.errors import Refusal, RefusalCode
+from credits.idempotency import make_key
+from credits.ids import Kind, Series, kind_of, make_id
 from credits.ledger.chain import GENESIS, line_hash
-from credits.ledger.commands import Command, Deduction, Grant
+from credits.ledger.commands import Bulk, Command, check_amount
 from credits.ledger.lots import Draw, LotState
 from credits.ledger.models import LotSource, TransactionKind
-from credits.ledger.rules import Posted, Refused, Shortfall, State, apply
-from credits.ledger.wallet import MAX_BALANCE
-from tests.credits.ledger.states import NOW, WALLET, deduction, grant, lot, purchase_credit, state
+from credits.ledger.posting import Changes, Posted, Refused, Shortfall, State
+from credits.ledger.rules import apply
+from credits.ledger.wallet import MAX_OPERATION
+from tests.credits.ledger.states import (
+    HOUR,
+    NOW,
+    POOL,
+    WALLET,
+    adjustment,
+    bought,
+    capture,
+    changes_of,
+    clawback,
+    deduction,
+    freeze,
+    grant,
+    lot,
+    place_hold,
+    placed,
+    purchase_credit,
+    refund,
+    spend,
+    state,
+    sweep,
+    thaw,
+    transfer,
+    tree,
+)
 
 TOMORROW = NOW + timedelta(days=1)
 
 
 def only(state_before: State, command: Command) -> Posted | Refused:
-    (outcome,), _ = apply(state_before, [command], NOW)
+    ((outcome,),), _ = apply(state_before, [command], NOW)
     return outcome
+
+
+def bulk(*quantities: int, atomic: bool = False) -> Bulk:
+    return Bulk(commands=tuple(deduction(quantity) for quantity in quantities), atomic=atomic)
 
 
 def test_a_deduction_takes_the_catalogues_price_and_leaves_one_line() -> None:
@@ -37,7 +67,7 @@ def test_a_deduction_takes_the_catalogues_price_and_leaves_one_line() -> None:
 
 
 def test_what_is_missing_is_named_and_nothing_moves() -> None:
-    before = state(lot(10, held=3), lot(4, frozen=True))
+    before = state(lot(10, held=3), lot(4, frozen_by="dp_1"))
 
     outcome = only(before, deduction(4))
 
@@ -49,66 +79,6 @@ def test_what_is_missing_is_named_and_nothing_moves() -> None:
     assert before.wallets[WALLET].sequence == 0
 
 
-# Each row mends the fault of the row before: what is left is refused for the next reason, until nothing is.
-DEDUCTION_FAULTS: list[tuple[str, Callable[[State, Deduction], tuple[State, Deduction]], RefusalCode | None]] = [
-    ("everything wrong", lambda s, c: (s, c), RefusalCode.UNKNOWN_STAGING_TYPE),
-    ("withdrawn type", lambda s, c: (s, replace(c, staging_type="GONE")), RefusalCode.UNKNOWN_STAGING_TYPE),
-    ("known type", lambda s, c: (s, replace(c, staging_type="BASIC_ROOM")), RefusalCode.INVALID),
-    ("movable amount", lambda s, c: (s, replace(c, quantity=6)), RefusalCode.ACCOUNT_SUSPENDED),
-    ("not suspended", lambda s, c: (_with(s, suspended=False), c), RefusalCode.IN_DEBT),
-    ("no debt", lambda s, c: (_with(s, account_in_debt=False), c), RefusalCode.INSUFFICIENT_CREDITS),
-    ("covered", lambda s, c: (s, replace(c, quantity=5)), None),
-]
-
-
-def _with(before: State, **changes: object) -> State:
-    for name, value in changes.items():
-        setattr(before.wallets[WALLET], name, value)
-    return before
-
-
-def test_a_deduction_is_refused_for_the_first_fault_in_the_declared_order() -> None:
-    command = deduction(quantity=900_000_000, staging_type="NONE")
-    faults = {"suspended": True, "account_in_debt": True}
-
-    found = []
-    for name, mend, _ in DEDUCTION_FAULTS:
-        before = _with(state(lot(10)), **faults)
-        mended, command = mend(before, command)
-        faults = {key: getattr(mended.wallets[WALLET], key) for key in faults}
-        outcome = only(mended, command)
-        found.append((name, outcome.code if isinstance(outcome, Refused) else None))
-
-    assert found == [(name, code) for name, _, code in DEDUCTION_FAULTS]
-
-
-@pytest.mark.parametrize(
-    ("command", "reserved", "code"),
-    [
-        (grant(1, expires_at=NOW), 0, RefusalCode.INVALID),
-        (grant(1, expires_at=NOW - timedelta(microseconds=1)), MAX_BALANCE, RefusalCode.INVALID),
-        (grant(1), MAX_BALANCE - 10, RefusalCode.BALANCE_LIMIT_EXCEEDED),
-        (grant(1), MAX_BALANCE - 11, None),
-        (grant(1, expires_at=NOW + timedelta(microseconds=1)), 0, None),
-    ],
-)
-def test_a_grant_is_refused_when_it_has_lapsed_or_would_not_fit(
-    command: Grant, reserved: int, code: RefusalCode | None
-) -> None:
-    outcome = only(state(lot(10), reserved=reserved), command)
-
-    assert (outcome.code if isinstance(outcome, Refused) else None) is code
-
-
-def test_a_payment_that_has_arrived_is_credited_to_a_suspended_account_too() -> None:
-    outcome = only(state(suspended=True), purchase_credit(100, valid_for_days=30))
-
-    assert isinstance(outcome, Posted)
-    assert outcome.line.change == 100
-    assert outcome.balance.next_expiry is not None
-    assert outcome.balance.next_expiry.at == NOW + timedelta(days=30)
-
-
 def test_lots_are_spent_in_the_order_of_consumption() -> None:
     old = NOW - timedelta(days=9)
     in_order = [
@@ -117,7 +87,7 @@ def test_lots_are_spent_in_the_order_of_consumption() -> None:
         lot(1, expires_at=TOMORROW + timedelta(days=1)),
         lot(1, source=LotSource.GRANTED),
         lot(1, source=LotSource.PURCHASED, paid_minor=100, currency="USD"),
-        lot(1, source=LotSource.PURCHASED, paid_minor=199, currency="USD", created_at=old),
+        lot(1, id="lot_z", source=LotSource.PURCHASED, paid_minor=199, currency="USD", created_at=old),
         lot(1, id="lot_a", source=LotSource.PURCHASED, paid_minor=199, currency="USD"),
         lot(1, id="lot_b", source=LotSource.PURCHASED, paid_minor=199, currency="USD"),
         lot(1, priority=51),
@@ -166,7 +136,7 @@ lots_of_any_kind = st.lists(
         st.integers(0, 30),
         expires_at=st.sampled_from([None, NOW - timedelta(days=1), NOW, TOMORROW, TOMORROW + timedelta(days=1)]),
         priority=st.sampled_from([0, 50, 100]),
-        frozen=st.booleans(),
+        frozen_by=st.sampled_from([None, "dp_1"]),
         source=st.sampled_from(LotSource),
     ),
     max_size=8,
@@ -175,7 +145,7 @@ lots_of_any_kind = st.lists(
 
 def _units(lots: list[LotState]) -> list[str]:
     """Another, plain way to the same: every spendable credit by itself, in the order in which it will go."""
-    usable = [each for each in lots if not each.frozen and (each.expires_at is None or each.expires_at > NOW)]
+    usable = [each for each in lots if not each.frozen_by and (each.expires_at is None or each.expires_at > NOW)]
     far = NOW + timedelta(days=10_000)
     usable.sort(key=lambda each: (each.priority, each.expires_at or far, each.source == "PURCHASED", each.id))
     return [each.id for each in usable for _ in range(each.remaining - each.held)]
@@ -190,7 +160,7 @@ def test_spending_agrees_with_counting_credits_one_by_one(lots: list[LotState], 
     outcomes, changes = apply(before, [deduction(quantity) for quantity in quantities], NOW)
 
     spent = 0
-    for quantity, outcome in zip(quantities, outcomes, strict=True):
+    for quantity, (outcome,) in zip(quantities, outcomes, strict=True):
         cost = 2 * quantity
         if cost > len(units) - spent:
             assert isinstance(outcome, Refused)
@@ -222,17 +192,135 @@ def test_every_line_follows_the_one_before_it(commands: list[Command]) -> None:
     assert before.wallets[WALLET].balance == balance == sum(each.remaining for each in before.wallets[WALLET].lots)
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=10))
-def test_what_is_decided_depends_on_nothing_but_state_commands_and_time(quantities: list[int]) -> None:
-    commands = [deduction(quantity) for quantity in quantities]
-    granted = lot(30)
+def test_each_of_a_bulk_stands_or_falls_alone() -> None:
+    before = state(lot(10))
 
-    first, _ = apply(state(replace_lot(granted)), commands, NOW)
-    second, _ = apply(state(replace_lot(granted)), commands, NOW)
+    (outcomes,), changes = apply(before, [bulk(3, 3, 2)], NOW)
 
+    assert [type(each) for each in outcomes] == [Posted, Refused, Posted]
+    assert [(line.sequence, line.change) for line in changes.lines] == [(1, -6), (2, -4)]
+
+
+def test_an_atomic_bulk_is_posted_whole_and_what_follows_goes_on_from_there() -> None:
+    before = state(lot(10))
+
+    (together, (after,)), changes = apply(before, [bulk(1, 2, atomic=True), deduction(2)], NOW)
+
+    assert [type(each) for each in (*together, after)] == [Posted] * 3
+    assert [(line.sequence, line.balance_after) for line in changes.lines] == [(1, 8), (2, 4), (3, 0)]
+
+
+def test_an_atomic_bulk_of_which_one_is_refused_is_as_if_nobody_had_asked() -> None:
+    before = state(lot(10))
+    untouched = deepcopy(before)
+
+    (outcomes,), changes = apply(before, [bulk(3, 3, 1, 9, atomic=True)], NOW)
+
+    assert (before, changes) == (untouched, Changes())
+    assert all(isinstance(each, Refused) and each.code is RefusalCode.INSUFFICIENT_CREDITS for each in outcomes)
+    first, own, third, fourth = (each.message for each in outcomes if isinstance(each, Refused))
+    assert first == third == f"Not posted, because number 2 of this atomic call was refused: {own}"
+    assert own == "This takes 6 credits, 4 are available. Buy or allocate 2 more."
+    assert fourth == "This takes 18 credits, 2 are available. Buy or allocate 16 more."
+
+
+def test_what_follows_an_atomic_bulk_that_was_refused_finds_everything_as_before_it() -> None:
+    (_, (after,)), changes = apply(state(lot(10)), [bulk(3, 3, atomic=True), deduction(5)], NOW)
+
+    assert isinstance(after, Posted)
+    assert changes.lines == [after.line]
+    assert (after.line.sequence, after.line.balance_after) == (1, 0)
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=6))
+def test_an_atomic_bulk_does_all_that_would_be_done_alone_or_nothing(quantities: list[int]) -> None:
+    commands = bulk(*quantities).commands
+    before = state(lot(9), lot(9, priority=60))
+    apart, changes_apart = apply(deepcopy(before), [Bulk(commands=commands, atomic=False)], NOW)
+
+    together, changes = apply(deepcopy(before), [Bulk(commands=commands, atomic=True)], NOW)
+
+    if all(isinstance(each, Posted) for each in apart[0]):
+        assert (together, changes) == (apart, changes_apart)
+    else:
+        assert all(isinstance(each, Refused) for each in together[0])
+        assert changes == Changes()
+
+
+def test_one_key_stands_for_one_command_of_a_bulk() -> None:
+    key = make_key(scope="acct_test", key="k", operation="deductCredits", fields={})
+
+    with pytest.raises(ValueError, match="one key"):
+        Bulk(commands=(deduction(1, key=key), deduction(1, key=key)), atomic=False)
+
+
+def test_what_is_decided_depends_on_nothing_but_state_commands_and_time() -> None:
+    before = tree(bought(60), lot(9, expires_at=NOW + HOUR), lot(9, expires_at=NOW, wallet_id=POOL))
+    line = spend(before, 3)
+    hold = placed(before, {"BASIC_ROOM": 4, "VILLA": 1})
+    commands: list[Command] = [
+        grant(3),
+        purchase_credit(4),
+        adjustment(5),
+        adjustment(-2),
+        transfer(20, WALLET, POOL),
+        transfer(5, POOL, WALLET),
+        refund(line, 2),
+        capture(hold, {hold.items[0].id: 2}, release_rest=True),
+        place_hold({"VILLA": 1}),
+        freeze(),
+        thaw(),
+        sweep(wallet_id=POOL),
+        clawback(90),
+        grant(50),
+    ]
+
+    first = apply(deepcopy(before), commands, NOW)
+    second = apply(deepcopy(before), commands, NOW)
+
+    assert all(isinstance(outcome, Posted) for (outcome,) in first[0])
     assert first == second
 
 
-def replace_lot(original: LotState) -> LotState:
-    """A copy, since a state is taken over by whoever applies commands to it."""
-    return lot(original.remaining, id=original.id, amount=original.amount)
+def test_all_that_commands_make_has_an_id_of_its_own() -> None:
+    before = tree(bought(60), lot(9, expires_at=NOW))
+    commands: list[Command] = [transfer(20, WALLET, POOL), sweep(), clawback(80), grant(90), transfer(9, WALLET, POOL)]
+
+    changes = changes_of(before, *commands)
+
+    made = [line.id for line in changes.lines] + sorted(changes.new_lots)
+    assert len(made) == len(set(made)) == 12
+    assert {kind_of(each) for each in made} == {Kind.TRANSACTION, Kind.LOT}
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_series_names_the_same_again_in_order_and_within_its_first_ids_millisecond(kind: Kind) -> None:
+    first = make_id(kind)
+
+    again, made = Series(first), Series(first)
+    ids = [made.next(kind) for _ in range(1_000)]
+
+    assert [again.next(kind) for _ in range(1_000)] == ids
+    assert [first, *ids] == sorted({first, *ids})
+    # Ten characters of five bits: two that are always zero, and the 48 of the time.
+    time = first.rpartition("_")[2][:10]
+    assert {each.rpartition("_")[2][:10] for each in ids} == {time}
+    assert {kind_of(each) for each in ids} == {kind}
+
+
+def test_a_series_counts_over_all_kinds_and_carries() -> None:
+    series = Series("trf_" + "0" * 24 + "zy")
+
+    assert [series.next(Kind.LOT), series.next(Kind.TRANSACTION)] == [
+        "lot_" + "0" * 24 + "zz",
+        "txn_" + "0" * 23 + "100",
+    ]
+
+
+@pytest.mark.parametrize("value", [0, -1, MAX_OPERATION + 1])
+def test_one_operation_moves_one_credit_to_a_billion(value: int) -> None:
+    with pytest.raises(Refusal) as found:
+        check_amount(value, field="credits")
+
+    assert (found.value.code, found.value.field) == (RefusalCode.INVALID, "credits")
+    assert (check_amount(1, field="credits"), check_amount(MAX_OPERATION, field="credits")) == (1, MAX_OPERATION)

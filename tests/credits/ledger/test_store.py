@@ -16,9 +16,9 @@ from credits.errors import RefusalCode
 from credits.idempotency import make_key
 from credits.ids import Kind, make_id
 from credits.ledger import queries
+from credits.ledger.audit import broken
 from credits.ledger.commands import Deduction
-from credits.ledger.invariants import broken
-from credits.ledger.rules import Posted, Refused
+from credits.ledger.posting import Posted, Refused
 from credits.ledger.store import Busy, Outcome, Replayed, post
 from credits.ledger.text import SALT_BYTES, Text
 from tests.support.service import Service
@@ -26,7 +26,7 @@ from tests.support.service import Service
 
 def spend(place: Place, quantity: int = 1, *, key: str | None = None, text: Text | None = None) -> Deduction:
     return Deduction(
-        transaction_id=make_id(Kind.TRANSACTION),
+        id=make_id(Kind.TRANSACTION),
         wallet_id=place.wallet_id or "",
         actor=SYSTEM,
         key=make_key(
@@ -43,7 +43,8 @@ def spend(place: Place, quantity: int = 1, *, key: str | None = None, text: Text
 
 async def posted(*commands: Deduction, wait: bool = True) -> list[Outcome]:
     async with in_transaction() as connection:
-        return await post(connection, commands, wait=wait)
+        result = await post(connection, commands, wait=wait)
+    return [outcome for (outcome,) in result.outcomes]
 
 
 async def rows(sql: str, *values: Any) -> list[dict[str, Any]]:

@@ -14,8 +14,8 @@ from tortoise.connection import get_connection
 from app.database import credentials
 from credits.accounts.rules import Place
 from credits.errors import Unavailable
-from credits.ledger.invariants import broken
-from credits.ledger.rules import Posted, Refused
+from credits.ledger.audit import broken
+from credits.ledger.posting import Posted, Refused
 from credits.ledger.store import Busy, Outcome, Replayed
 from credits.ledger.writer import Writer
 from tests.credits.ledger.test_store import available, spend
@@ -116,7 +116,7 @@ async def test_a_poisonous_command_harms_no_other(service: Service, writer: Writ
     # Its id is taken already: the database refuses it, and with it the whole batch that it came in.
     taken = await submit(writer, place)
     assert isinstance(taken, Posted)
-    poison = replace(spend(place), transaction_id=taken.line.id)
+    poison = replace(spend(place), id=taken.line.id)
 
     outcomes: list[Any] = await asyncio.gather(
         *(writer.post(each, account_id=place.account_id) for each in [*good[:5], poison, *good[5:]]),

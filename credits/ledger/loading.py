@@ -1,0 +1,158 @@
+"""What the rules have to know of the locked wallets, read in statements of its own.
+
+READ COMMITTED then sees all that was committed while the locks were waited for.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from credits.ledger import rows
+from credits.ledger.commands import (
+    AboutPayment,
+    Adjustment,
+    CaptureHold,
+    Command,
+    Deduction,
+    ExtendHold,
+    Grant,
+    PlaceHold,
+    Refund,
+    ReleaseHold,
+    Sweep,
+    Transfer,
+    Unit,
+    commands_of,
+)
+from credits.ledger.models import TransactionKind
+from credits.ledger.posting import Price, Spent, State
+from credits.ledger.wallet import WalletState
+
+_LOTS = "SELECT * FROM lots WHERE wallet_id = ANY($1) AND remaining > 0"
+_MORE_LOTS = "SELECT * FROM lots WHERE id = ANY($1)"
+_DESCENT = "SELECT * FROM lots WHERE purchase_id = ANY($1)"
+# Whatever the open lots of these wallets were split from, up to where they first came in.
+_ANCESTORS = """
+WITH RECURSIVE above AS (
+    SELECT origin_id FROM lots WHERE wallet_id = ANY($1) AND remaining > 0 AND origin_id IS NOT NULL
+    UNION
+    SELECT l.origin_id FROM above JOIN lots l ON l.id = above.origin_id WHERE l.origin_id IS NOT NULL
+)
+SELECT l.* FROM above JOIN lots l ON l.id = above.origin_id
+"""
+_NAMED_HOLDS = rows.HOLDS + "WHERE h.id = ANY($1)"
+_HOLDS_OVER = rows.HOLDS + "WHERE h.wallet_id = ANY($1) AND h.status = 'OPEN' AND h.expires_at <= $2"
+_SPENT = """
+SELECT t.id, t.wallet_id, t.kind, -t.change AS credits, t.created_at,
+       (SELECT json_object_agg(d.lot_id, -d.credits) FROM transaction_lots d WHERE d.transaction_id = t.id) AS drawn,
+       (SELECT coalesce(json_object_agg(b.lot_id, b.credits), '{}') FROM (
+            SELECT coalesce(home.lot_id, l.origin_id) AS lot_id, sum(d.credits) AS credits
+            FROM transactions r JOIN transaction_lots d ON d.transaction_id = r.id JOIN lots l ON l.id = d.lot_id
+            LEFT JOIN transaction_lots home ON home.transaction_id = t.id AND home.lot_id = d.lot_id
+            WHERE r.refunds_id = t.id GROUP BY 1
+        ) b) AS returned
+FROM transactions t WHERE t.id = ANY($1)
+"""
+_RESERVED = """
+SELECT wallet_id, sum(credits)::bigint AS credits FROM purchases
+WHERE wallet_id = ANY($1) AND status IN ('PENDING_APPROVAL', 'AWAITING_PAYMENT', 'PROCESSING') GROUP BY wallet_id
+"""
+_PRICES = "SELECT code, credits, active FROM staging_types WHERE code = ANY($1)"
+_DEBTORS = "SELECT DISTINCT account_id FROM wallets WHERE account_id = ANY($1) AND debt > 0 AND id <> ALL($2)"
+
+
+async def load(
+    connection: BaseDBAsyncClient, locked: dict[str, WalletState], units: Sequence[Unit], now: datetime
+) -> State:
+    """The state that these units are decided on; every wallet that they touch is locked."""
+    commands = [command for unit in units for command in commands_of(unit)]
+    touched = {wallet_id for command in commands for wallet_id in command.wallet_ids}
+    if any(isinstance(command, AboutPayment) for command in commands):
+        touched = set(locked)
+    wallets = {wallet_id: locked[wallet_id] for wallet_id in sorted(touched)}
+    state = State(wallets=wallets, prices=await _prices(connection, commands))
+    await _load_lots(connection, state, commands)
+    await _load_holds(connection, state, commands, now)
+    await _load_spent(connection, state, commands)
+    await _load_reserved(connection, state, commands)
+    if any(isinstance(command, Deduction | PlaceHold) for command in commands):
+        accounts = list({wallet.account_id for wallet in wallets.values()})
+        debtors = await connection.execute_query_dict(_DEBTORS, [accounts, list(wallets)])
+        state.indebted_elsewhere = frozenset(row["account_id"] for row in debtors)
+    return state
+
+
+async def _prices(connection: BaseDBAsyncClient, commands: Sequence[Command]) -> dict[str, Price]:
+    codes = {command.staging_type for command in commands if isinstance(command, Deduction)}
+    codes |= {item.staging_type for command in commands if isinstance(command, PlaceHold) for item in command.items}
+    if not codes:
+        return {}
+    found = await connection.execute_query_dict(_PRICES, [list(codes)])
+    return {row["code"]: Price(credits=row["credits"], active=row["active"]) for row in found}
+
+
+async def _load_lots(connection: BaseDBAsyncClient, state: State, commands: Sequence[Command]) -> None:
+    found = await connection.execute_query_dict(_LOTS, [list(state.wallets)])
+    giving = [command.wallet_id for command in commands if isinstance(command, Transfer)]
+    if giving:
+        found += await connection.execute_query_dict(_ANCESTORS, [giving])
+    if purchases := [command.purchase_id for command in commands if isinstance(command, AboutPayment)]:
+        found += await connection.execute_query_dict(_DESCENT, [purchases])
+    _keep_lots(state, found)
+
+
+def _keep_lots(state: State, found: Sequence[rows.Row]) -> None:
+    """Lots of wallets that are not locked are kept apart: they are looked at and never changed."""
+    for row in found:
+        if row["id"] in state.lots:
+            continue
+        lot = state.lots[row["id"]] = rows.lot_state(row)
+        if lot.remaining and lot.wallet_id in state.wallets:
+            state.wallets[lot.wallet_id].lots.append(lot)
+    for wallet in state.wallets.values():
+        wallet.lots.sort(key=lambda lot: lot.order)
+
+
+async def _load_holds(connection: BaseDBAsyncClient, state: State, commands: Sequence[Command], now: datetime) -> None:
+    """The holds that are named, and those whose time is over: they promise nothing, whether or not the sweep has been
+    there. A sweep takes a portion of them."""
+    found: list[dict[str, Any]] = []
+    named = [command.hold_id for command in commands if isinstance(command, CaptureHold | ReleaseHold | ExtendHold)]
+    if named:
+        found += await connection.execute_query_dict(_NAMED_HOLDS, [named])
+    if holding := [wallet.id for wallet in state.wallets.values() if wallet.held]:
+        limits = [command.limit if isinstance(command, Sweep) else None for command in commands]
+        portion = "" if None in limits else f" ORDER BY h.expires_at LIMIT {sum(each or 0 for each in limits)}"
+        found += await connection.execute_query_dict(_HOLDS_OVER + portion, [holding, now])
+    state.holds.update((row["id"], rows.hold_state(row)) for row in found)
+
+
+async def _load_spent(connection: BaseDBAsyncClient, state: State, commands: Sequence[Command]) -> None:
+    wanted = [command.deduction_id for command in commands if isinstance(command, Refund)]
+    if not wanted:
+        return
+    for row in await connection.execute_query_dict(_SPENT, [wanted]):
+        state.spent[row["id"]] = Spent(
+            id=row["id"],
+            wallet_id=row["wallet_id"],
+            kind=TransactionKind(row["kind"]),
+            credits=row["credits"],
+            at=row["created_at"],
+            drawn=json.loads(row["drawn"]),
+            returned=json.loads(row["returned"]),
+        )
+    drawn = [lot_id for spent in state.spent.values() for lot_id in spent.drawn]
+    _keep_lots(state, await connection.execute_query_dict(_MORE_LOTS, [drawn]))
+
+
+async def _load_reserved(connection: BaseDBAsyncClient, state: State, commands: Sequence[Command]) -> None:
+    """Under the lock, which whoever makes a purchase takes too: what is promised to come in cannot change meanwhile."""
+    receiving = {
+        command.wallet_ids[-1] for command in commands if isinstance(command, Grant | Adjustment | Refund | Transfer)
+    }
+    if receiving:
+        for row in await connection.execute_query_dict(_RESERVED, [list(receiving)]):
+            state.wallets[row["wallet_id"]].reserved = row["credits"]
