@@ -96,11 +96,13 @@ class Refund(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer(Command):
-    """Move credits from the wallet to another of the account; `kind` says which way that is."""
+    """Move credits from the wallet to another of the account; `kind` says which way that is. With `up_to` as many as
+    are available, at most so many."""
 
     to_wallet_id: str
     kind: TransactionKind
     credits: int
+    up_to: bool = False
 
     @property
     def wallet_ids(self) -> tuple[str, ...]:
@@ -196,7 +198,7 @@ class Thaw(AboutPayment):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clawback(AboutPayment):
     """Take back credits whose payment was refunded (`source_id` is the refund) or whose dispute was lost (`source_id`
-    and `dispute_id` are the dispute, which is over with it)."""
+    and `dispute_id` are the dispute, which is over with it). Of none only the dispute's end remains."""
 
     source_id: str
     credits: int

@@ -18,9 +18,7 @@ def clawback_due(credits_bought: int, *, refunded_minor: int, total_minor: int) 
 
 def freeze(posting: Posting, command: Freeze) -> Posted:
     """What is left of the purchase, unheld, cannot be spent from now on, nor what holds give back later."""
-    for lot in _descent(posting, command):
-        if lot.frozen_by is None:
-            _set_frozen(posting, lot, command.dispute_id, FROZEN)
+    _set_frozen(posting, [lot for lot in _descent(posting, command) if not lot.frozen], command.dispute_id, FROZEN)
     return posting.posted(posting.state.wallets[command.wallet_id])
 
 
@@ -53,18 +51,19 @@ def claw_back(posting: Posting, command: Clawback) -> Posted:
     if left:
         wallet.debt += left
         posting.happened(wallet, TransactionKind.CLAWBACK.value)
-    posting.changes.clawbacks.append(
-        TakenBack(
-            id=command.id,
-            account_id=command.account_id,
-            wallet_id=wallet.id,
-            purchase_id=command.purchase_id,
-            source_id=command.source_id,
-            credits=command.credits,
-            debt=left,
-            at=posting.time(wallet),
+    if command.credits:
+        posting.changes.clawbacks.append(
+            TakenBack(
+                id=command.id,
+                account_id=command.account_id,
+                wallet_id=wallet.id,
+                purchase_id=command.purchase_id,
+                source_id=command.source_id,
+                credits=command.credits,
+                debt=left,
+                at=posting.time(wallet),
+            )
         )
-    )
     return posting.posted(wallet, lines)
 
 
@@ -101,13 +100,13 @@ def _book(posting: Posting, wallet: WalletState, draws: list[Draw], purchase_id:
 
 
 def _thaw(posting: Posting, command: AboutPayment, dispute_id: str) -> None:
-    for lot in _descent(posting, command):
-        if lot.frozen_by == dispute_id:
-            _set_frozen(posting, lot, None, UNFROZEN)
+    frozen = [lot for lot in _descent(posting, command) if lot.frozen_by == dispute_id]
+    _set_frozen(posting, frozen, None, UNFROZEN)
 
 
-def _set_frozen(posting: Posting, lot: LotState, dispute_id: str | None, cause: str) -> None:
+def _set_frozen(posting: Posting, lots: list[LotState], dispute_id: str | None, cause: str) -> None:
     """Lots that are empty too: what a refund or a hold gives back to them is disputed as well."""
-    lot.frozen_by = dispute_id
-    posting.touch(lot)
-    posting.happened(_wallet_of(posting, lot), cause)
+    for lot in lots:
+        posting.touch(lot).frozen_by = dispute_id
+    for wallet_id in dict.fromkeys(lot.wallet_id for lot in lots if lot.unheld):
+        posting.happened(posting.state.wallets[wallet_id], cause)

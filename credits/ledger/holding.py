@@ -187,7 +187,7 @@ def _ended(hold: HoldState) -> Refused | None:
     if hold.status is HoldStatus.CAPTURED:
         return Refused(
             code=RefusalCode.HOLD_CAPTURED,
-            message="All of this hold is settled and captured. There is nothing left to do.",
+            message=f"This hold is settled: {hold.captured:,} credits were captured, {hold.released:,} released.",
         )
     return Refused(code=RefusalCode.HOLD_RELEASED, message="All of this hold was released. Place a new one.")
 

@@ -38,15 +38,19 @@ def transfer(posting: Posting, command: Transfer) -> Posted | Refused:
     one can hold. A movement inside the account is no spending: another wallet's debt does not stop it, and into the
     wallet that owes it repays."""
     source, target = (posting.state.wallets[wallet_id] for wallet_id in command.wallet_ids)
+    amount = command.credits
+    if command.up_to:
+        # At least one: of nothing there is no transaction, and the refusal says that nothing is there.
+        amount = max(min(amount, source.available(posting.time(source))), 1)
     refused = (
         not_suspended(source)
         or _owes_nothing(source)
-        or covers(posting, source, command.credits, field="credits")
-        or holds_more(target, command.credits)
+        or covers(posting, source, amount, field="credits")
+        or holds_more(target, amount)
     )
     if refused:
         return refused
-    taken = draw(source.lots, command.credits, posting.time(source))
+    taken = draw(source.lots, amount, posting.time(source))
     put = [Draw(_receiving(posting, target, each).id, -each.credits) for each in taken]
     lines = [
         posting.book(

@@ -105,6 +105,13 @@ class Refused:
     shortfall: Shortfall | None = None
 
 
+def not_posted(because: Refused) -> Refused:
+    """What an atomic call says of a command that would have stood alone."""
+    return Refused(
+        code=because.code, message=f"Not posted, because another of this atomic call was refused: {because.message}"
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenBack:
     """A clawback as it is recorded: so many credits in all, of which `debt` were not there."""
@@ -144,9 +151,23 @@ class Posting:
         self.changes = Changes()
         self.ids = Series("")
 
-    def fork(self) -> "Posting":
-        """A copy to try something on; `adopt` makes what came of it ours."""
-        return copy.deepcopy(self)
+    def fork(self, wallet_ids: Iterable[str]) -> "Posting":
+        """A copy to try deductions from these wallets on; `adopt` makes what came of it ours."""
+        wallets = dict(self.state.wallets)
+        lots = dict(self.state.lots)
+        for wallet in [wallets[wallet_id] for wallet_id in set(wallet_ids)]:
+            copies = [copy.copy(lot) for lot in wallet.lots]
+            lots.update((lot.id, lot) for lot in copies)
+            wallets[wallet.id] = replace(wallet, lots=copies)
+        fork = Posting(replace(self.state, wallets=wallets, lots=lots), self.now)
+        fork.changes = replace(
+            self.changes,
+            lines=list(self.changes.lines),
+            lots={lot_id: lots[lot_id] for lot_id in self.changes.lots},
+            wallets={wallet_id: wallets[wallet_id] for wallet_id in self.changes.wallets},
+            causes={wallet_id: list(causes) for wallet_id, causes in self.changes.causes.items()},
+        )
+        return fork
 
     def adopt(self, fork: "Posting") -> None:
         """Go on from where the copy came to."""
@@ -254,7 +275,8 @@ class Posting:
         self, hold: HoldState, item: HoldItemState, units: int, ending: HoldStatus, *, actor: Actor, **step: Any
     ) -> None:
         """Note what became of units of an item."""
-        at = self.time(self.state.wallets[hold.wallet_id])
+        # What time ends has ended at its instant, however late that is written down.
+        at = hold.expires_at if ending is HoldStatus.EXPIRED else self.time(self.state.wallets[hold.wallet_id])
         hold.settle(item, units, ending, at)
         self.changes.holds[hold.id] = hold
         self.changes.steps.append(

@@ -27,7 +27,8 @@ CASE WHEN l.held = 0 THEN 0 ELSE (
 """
 # Wallet and lots in one statement: read in two, a commit between them would show one of each.
 _BALANCES = f"""
-SELECT w.*, a.time_zone, a.suspended_at IS NOT NULL AS suspended, now.now, l AS lot, {_OVER}
+SELECT w.*, a.time_zone, a.former_time_zone, a.time_zone_from,
+       a.suspended_at IS NOT NULL AS suspended, now.now, l AS lot, {_OVER}
 FROM (SELECT credits_now() AS now) now, wallets w JOIN accounts a ON a.id = w.account_id
 LEFT JOIN lots l ON l.wallet_id = w.id AND l.remaining > 0 WHERE w.id = ANY($1)
 """

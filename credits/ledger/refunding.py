@@ -22,6 +22,8 @@ def refund(posting: Posting, command: Refund) -> Posted | Refused:
     """
     wallet = posting.state.wallets[command.wallet_id]
     spent = posting.state.spent[command.deduction_id]
+    if spent.wallet_id != wallet.id:
+        raise ValueError("a refund goes to the wallet that paid")
     amount = spent.left if command.credits is None else command.credits
     if refused := _undoable(spent, amount) or holds_more(wallet, amount):
         return refused

@@ -358,6 +358,8 @@ def wallet_state(row: Row) -> WalletState:
         account_id=row["account_id"],
         owner_kind=OwnerKind(row["owner_kind"]),
         time_zone=row["time_zone"],
+        former_time_zone=row["former_time_zone"],
+        time_zone_from=row["time_zone_from"],
         suspended=row["suspended"],
         balance=row["balance"],
         held=row["held"],

@@ -28,14 +28,15 @@ from credits.ledger.commands import (
     Transfer,
     Unit,
 )
-from credits.ledger.posting import Changes, Posted, Posting, Refused, State
+from credits.ledger.posting import Changes, Posted, Posting, Refused, State, not_posted
 
 Decision = Posted | Refused
 
 
 def apply(state: State, units: Iterable[Unit], now: datetime) -> tuple[list[list[Decision]], Changes]:
-    """Decide what is asked for, one after the other, each on what those before it left; `state` moves on with them.
-    Returns an outcome for each command of each unit. Holds whose time is over end first: they promise nothing."""
+    """Decide what is asked for, one after the other, each on what those before it left. `state` is used up: what it
+    came to stands in the changes. Returns an outcome for each command of each unit. Holds whose time is over end first:
+    they promise nothing."""
     posting = Posting(state, now)
     holding.end_those_over(posting)
     return [_unit(posting, unit) for unit in units], posting.changes
@@ -50,18 +51,13 @@ def _unit(posting: Posting, unit: Unit) -> list[Decision]:
 
 
 def _all_or_none(posting: Posting, bulk: Bulk) -> list[Decision]:
-    trial = posting.fork()
+    trial = posting.fork(wallet_id for command in bulk.commands for wallet_id in command.wallet_ids)
     outcomes: list[Decision] = [decide(trial, command) for command in bulk.commands]
-    refusals = [(number, each) for number, each in enumerate(outcomes, 1) if isinstance(each, Refused)]
-    if not refusals:
+    first = next((each for each in outcomes if isinstance(each, Refused)), None)
+    if first is None:
         posting.adopt(trial)
         return outcomes
-    number, first = refusals[0]
-    unposted = Refused(
-        code=first.code,
-        message=f"Not posted, because number {number} of this atomic call was refused: {first.message}",
-    )
-    return [each if isinstance(each, Refused) else unposted for each in outcomes]
+    return [each if isinstance(each, Refused) else not_posted(first) for each in outcomes]
 
 
 def decide(posting: Posting, command: Command) -> Decision:

@@ -30,7 +30,7 @@ from credits.ledger.commands import (
 )
 from credits.ledger.holds import MAX_ITEMS, HoldState
 from credits.ledger.moving import way
-from credits.ledger.posting import Posted, Refused
+from credits.ledger.posting import Posted, Refused, not_posted
 from credits.ledger.store import Outcome, Replayed
 from credits.ledger.text import SALT_BYTES, Text, clean_metadata
 from credits.ledger.wallet import BalanceView, Line
@@ -349,13 +349,6 @@ def _reused() -> Refused:
         code=RefusalCode.IDEMPOTENCY_KEY_REUSED,
         message="This key stands further up in this call with other input. Take a key for each deduction.",
         field="idempotencyKey",
-    )
-
-
-def not_posted(because: Refused) -> Refused:
-    """What an atomic call says of a deduction that would have stood alone."""
-    return Refused(
-        code=because.code, message=f"Not posted, because another of this atomic call was refused: {because.message}"
     )
 
 

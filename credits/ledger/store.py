@@ -24,7 +24,7 @@ from credits.ledger.commands import AboutPayment, Bulk, Command, Unit, commands_
 from credits.ledger.feed import BalanceChange, changed
 from credits.ledger.loading import load
 from credits.ledger.models import OwnerKind
-from credits.ledger.posting import Changes, Posted, Refused
+from credits.ledger.posting import Changes, Posted, Refused, not_posted
 from credits.ledger.rules import apply
 from credits.ledger.wallet import WalletState
 
@@ -53,7 +53,7 @@ class Result:
 
 
 _LOCK = """
-SELECT w.*, a.time_zone, a.suspended_at IS NOT NULL AS suspended
+SELECT w.*, a.time_zone, a.former_time_zone, a.time_zone_from, a.suspended_at IS NOT NULL AS suspended
 FROM wallets w JOIN accounts a ON a.id = w.account_id
 WHERE w.id = ANY($1) ORDER BY w.id FOR NO KEY UPDATE OF w
 """
@@ -140,7 +140,7 @@ def _answer_repeated(units: Sequence[Unit], taken: dict[Identity, Used]) -> tupl
         elif left and isinstance(unit, Bulk):
             refused = next((each for each in repeated.values() if isinstance(each, Refused)), None)
             if unit.atomic and refused:
-                outcomes.update((command.id, refused) for command in left)
+                outcomes.update((command.id, not_posted(refused)) for command in left)
             else:
                 fresh.append(replace(unit, commands=left))
     return outcomes, fresh
@@ -157,6 +157,8 @@ async def _lock(connection: BaseDBAsyncClient, commands: Sequence[Command], *, w
     """The wallets that the commands name and, where a payment is at stake, all in which its credits lie by now."""
     wanted = {wallet_id for command in commands for wallet_id in command.wallet_ids}
     purchases = [command.purchase_id for command in commands if isinstance(command, AboutPayment)]
+    if purchases and not wait:
+        raise ValueError("what is about a payment waits for all of its wallets")
     locked: dict[str, WalletState] = {}
     asked: set[str] = set()
     while True:

@@ -6,8 +6,8 @@ A `WalletState` is a working copy that belongs to one `Posting`, which moves it 
 from bisect import insort
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
+from credits.accounts.zones import Zones
 from credits.actors import Actor
 from credits.alerts.rules import AlertState
 from credits.ledger.lots import Draw, LotState, consumption_order
@@ -73,7 +73,7 @@ class Line:
 @dataclass(slots=True, kw_only=True)
 class WalletState:
     """A locked wallet and its open lots in the order of consumption; `time_zone` (IANA) fixes the local day of what is
-    posted."""
+    posted; until `time_zone_from` the former one does."""
 
     id: str
     account_id: str
@@ -87,6 +87,8 @@ class WalletState:
     version: int
     last_hash: bytes
     last_posted_at: datetime | None
+    former_time_zone: str | None = None
+    time_zone_from: datetime | None = None
     # What open purchases may still bring in; read for commands that put something in.
     reserved: int = 0
     alert: AlertState = field(default_factory=AlertState)
@@ -98,7 +100,7 @@ class WalletState:
 
     def local_day(self, at: datetime) -> date:
         """The calendar day of the instant where the account is."""
-        return at.astimezone(ZoneInfo(self.time_zone)).date()
+        return Zones(name=self.time_zone, former=self.former_time_zone, since=self.time_zone_from).day(at)
 
     def available(self, now: datetime) -> int:
         """What can be spent: unheld in lots that are neither lapsed nor frozen."""

@@ -41,6 +41,7 @@ from tests.credits.ledger.states import (
     thaw,
     transfer,
     tree,
+    wallet,
 )
 
 CLAWBACK = TransactionKind.CLAWBACK
@@ -294,6 +295,7 @@ def test_while_one_wallet_owes_no_wallet_of_the_account_spends(command: Command)
     not_loaded.indebted_elsewhere = frozenset({not_loaded.wallets[WALLET].account_id})
     of_others = state(lot(5))
     of_others.indebted_elsewhere = frozenset({"acct_other"})
+    of_others.wallets[POOL] = wallet(POOL, account_id="acct_other", debt=1)
 
     assert refused(named_here, command).code is RefusalCode.IN_DEBT
     assert refused(not_loaded, command).code is RefusalCode.IN_DEBT

@@ -203,6 +203,15 @@ def test_only_what_is_available_moves() -> None:
     assert posted(before, transfer(7, WALLET, POOL)).balance.available == 0
 
 
+def test_up_to_so_many_moves_what_is_available_and_of_nothing_there_is_no_movement() -> None:
+    before = tree(lot(10, held=3))
+
+    few, rest = (posted(before, transfer(number, WALLET, POOL, up_to=True)) for number in (5, 100))
+
+    assert ([line.change for line in few.lines], [line.change for line in rest.lines]) == ([-5, 5], [-2, 2])
+    assert refused(before, transfer(100, WALLET, POOL, up_to=True)).code is RefusalCode.INSUFFICIENT_CREDITS
+
+
 def test_what_was_moved_away_repays_a_debt_at_once_when_it_comes_back() -> None:
     before = tree(lot(10, wallet_id=POOL))
     before.wallets[WALLET].debt = 6

@@ -33,6 +33,7 @@ from tests.credits.ledger.states import (
     lot,
     place_hold,
     placed,
+    posted,
     purchase_credit,
     refund,
     spend,
@@ -111,12 +112,12 @@ def test_a_lot_lapses_at_the_very_instant() -> None:
 
 
 def test_time_never_runs_backwards_within_a_wallet() -> None:
-    later = NOW + timedelta(hours=1)
+    before = state(lot(10))
+    posted(before, deduction(), NOW + HOUR)
 
-    outcome = only(state(lot(10), last_posted_at=later), deduction())
+    outcome = posted(before, deduction(), NOW)
 
-    assert isinstance(outcome, Posted)
-    assert outcome.line.created_at == later
+    assert outcome.line.created_at == outcome.balance.as_of == NOW + HOUR
 
 
 def test_the_local_day_is_the_accounts() -> None:
@@ -219,7 +220,7 @@ def test_an_atomic_bulk_of_which_one_is_refused_is_as_if_nobody_had_asked() -> N
     assert (before, changes) == (untouched, Changes())
     assert all(isinstance(each, Refused) and each.code is RefusalCode.INSUFFICIENT_CREDITS for each in outcomes)
     first, own, third, fourth = (each.message for each in outcomes if isinstance(each, Refused))
-    assert first == third == f"Not posted, because number 2 of this atomic call was refused: {own}"
+    assert first == third == f"Not posted, because another of this atomic call was refused: {own}"
     assert own == "This takes 6 credits, 4 are available. Buy or allocate 2 more."
     assert fourth == "This takes 18 credits, 2 are available. Buy or allocate 16 more."
 
