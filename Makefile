@@ -1,5 +1,5 @@
 # Everything by one word. The service with nothing else installed: `make demo`.
-.PHONY: demo test lint lock clean
+.PHONY: demo test simulate lint lock clean
 
 compile = PATH="$(CURDIR)/.venv/bin:$$PATH" uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header
@@ -11,6 +11,13 @@ demo:
 test:
 	@scripts/environment dev
 	@exec .venv/bin/python -m pytest
+
+# The rules of the ledger against an independent model; the tests have 500 runs of it. FROM is the first seed.
+simulate: RUNS = 10000
+simulate: FROM = 0
+simulate:
+	@scripts/environment dev
+	@exec .venv/bin/python -m tests.simulation $(RUNS) $(FROM)
 
 lint:
 	@scripts/environment dev

@@ -6,7 +6,7 @@ clock. Wallets go before keys so that no one waits for a key whose holder waits 
 statements, whatever the number of commands.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -174,31 +174,31 @@ async def _lock(connection: BaseDBAsyncClient, commands: Sequence[Command], *, w
 
 
 async def _write(connection: BaseDBAsyncClient, changes: Changes, now: datetime) -> None:
-    """Everything that changed, set-wise, in the order in which the foreign keys want it."""
-
-    async def write(sql: str, columns: rows.Columns) -> None:
-        if columns:
-            await connection.execute_query(sql, columns)
-
-    lots, holds = changes.lots.values(), changes.holds.values()
+    """Everything that changed, set-wise and at once."""
+    lots, holds = changes.lots.values(), list(changes.holds.values())
     new_holds = [hold for hold in holds if hold.id in changes.new_holds]
     old_holds = [hold for hold in holds if hold.id not in changes.new_holds]
-    await write(rows.INSERT_LOTS, rows.lot_columns([lot for lot in lots if lot.id in changes.new_lots]))
-    await write(rows.UPDATE_LOTS, rows.changed_lot_columns([lot for lot in lots if lot.id not in changes.new_lots]))
-    await write(rows.INSERT_HOLDS, rows.hold_columns(new_holds))
-    await write(rows.INSERT_HOLD_ITEMS, rows.hold_item_columns(new_holds))
-    await write(rows.UPDATE_HOLDS, rows.changed_hold_columns(old_holds))
-    await write(rows.UPDATE_HOLD_ITEMS, rows.changed_hold_item_columns(old_holds))
-    await write(rows.DELETE_RESERVATIONS, [[hold.id for hold in old_holds]] if old_holds else [])
-    await write(rows.INSERT_RESERVATIONS, rows.reservation_columns(list(holds)))
-    await write(rows.INSERT_LINES, rows.line_columns(changes.lines))
-    await write(rows.INSERT_DRAWS, rows.draw_columns(changes.lines))
-    await write(rows.INSERT_TEXTS, rows.text_columns(changes.lines))
-    await write(rows.INSERT_STEPS, rows.step_columns(changes.steps))
-    await write(rows.INSERT_CLAWBACKS, rows.clawback_columns(changes.clawbacks))
+    if old_holds:
+        await connection.execute_query(rows.DELETE_RESERVATIONS, [[hold.id for hold in old_holds]])
     wallets = [changes.wallets[wallet_id] for wallet_id in sorted(changes.wallets)]
     told = [message for wallet in wallets if (message := alert_message(wallet, now))]
-    await write(rows.UPDATE_WALLETS, rows.wallet_columns(wallets))
+    parts = [
+        (rows.INSERT_LOTS, rows.lot_columns([lot for lot in lots if lot.id in changes.new_lots])),
+        (rows.UPDATE_LOTS, rows.changed_lot_columns([lot for lot in lots if lot.id not in changes.new_lots])),
+        (rows.INSERT_HOLDS, rows.hold_columns(new_holds)),
+        (rows.INSERT_HOLD_ITEMS, rows.hold_item_columns(new_holds)),
+        (rows.UPDATE_HOLDS, rows.changed_hold_columns(old_holds)),
+        (rows.UPDATE_HOLD_ITEMS, rows.changed_hold_item_columns(old_holds)),
+        (rows.INSERT_RESERVATIONS, rows.reservation_columns(holds)),
+        (rows.INSERT_LINES, rows.line_columns(changes.lines)),
+        (rows.INSERT_DRAWS, rows.draw_columns(changes.lines)),
+        (rows.INSERT_TEXTS, rows.text_columns(changes.lines)),
+        (rows.INSERT_STEPS, rows.step_columns(changes.steps)),
+        (rows.INSERT_CLAWBACKS, rows.clawback_columns(changes.clawbacks)),
+        (rows.UPDATE_WALLETS, rows.wallet_columns(wallets)),
+    ]
+    if changed_rows := [part for part in parts if part[1]]:
+        await connection.execute_query(*rows.together(changed_rows))
     await outbox.add(connection, told)
 
 
@@ -225,9 +225,22 @@ async def open_wallet(
     return wallet_id
 
 
+_CLOSED = """
+SELECT 1 FROM wallets w LEFT JOIN pools p ON p.id = w.owner_id LEFT JOIN departments d ON d.id = w.owner_id
+WHERE w.id = $1 AND (p.deleted_at IS NOT NULL OR d.deleted_at IS NOT NULL)
+"""
+
+
+async def lock_wallets(connection: BaseDBAsyncClient, wallet_ids: Iterable[str]) -> dict[str, WalletState]:
+    """Those of the wallets that there are, without their lots, locked until the caller's database transaction ends."""
+    found = await connection.execute_query_dict(_LOCK, [sorted(wallet_ids)])
+    return {row["id"]: rows.wallet_state(row) for row in found}
+
+
 async def lock_wallet(connection: BaseDBAsyncClient, wallet_id: str) -> WalletState:
-    """The wallet without its lots, locked until the caller's database transaction ends. Raises NotFound."""
-    found = await connection.execute_query_dict(_LOCK, [[wallet_id]])
-    if not found:
+    """The wallet without its lots, locked until the caller's database transaction ends. Raises NotFound, also where the
+    pool or department was deleted, be it while the lock was waited for."""
+    found = await lock_wallets(connection, [wallet_id])
+    if not found or await connection.execute_query_dict(_CLOSED, [wallet_id]):
         raise NotFound
-    return rows.wallet_state(found[0])
+    return found[wallet_id]
