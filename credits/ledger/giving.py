@@ -95,7 +95,14 @@ def expire(posting: Posting, wallet: WalletState, lot: LotState) -> Line:
 
 
 def holds_more(wallet: WalletState, more: int, *, field: str = "credits") -> Refused | None:
-    """The wallet can hold so much more, open purchases included."""
+    """The wallet can hold so much more, open purchases included. Where the pool or department was deleted, nothing but
+    what the wallet owes."""
+    if wallet.closed and more > wallet.debt:
+        return Refused(
+            code=RefusalCode.WRONG_STATE,
+            message="The pool or department of this wallet was deleted. Put the credits into another wallet.",
+            field=field,
+        )
     room = MAX_BALANCE - wallet.balance - wallet.reserved
     if more <= room:
         return None

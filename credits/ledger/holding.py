@@ -108,8 +108,8 @@ def extend(posting: Posting, command: ExtendHold) -> Posted | Refused:
 
 
 def end_those_over(posting: Posting) -> None:
-    """Give back what holds keep whose time is over."""
-    for hold in posting.state.holds.values():
+    """Give back what holds keep whose time is over, in the order in which they ended."""
+    for hold in sorted(posting.state.holds.values(), key=lambda hold: (hold.expires_at, hold.id)):
         if hold.ended(posting.time(posting.state.wallets[hold.wallet_id])):
             posting.ids = Series(hold.id)
             rest = [(item, item.open) for item in hold.items if item.open]

@@ -34,10 +34,12 @@ from credits.ledger.wallet import WalletState
 _LOTS = "SELECT * FROM lots WHERE wallet_id = ANY($1) AND remaining > 0"
 _MORE_LOTS = "SELECT * FROM lots WHERE id = ANY($1)"
 _DESCENT = "SELECT * FROM lots WHERE purchase_id = ANY($1)"
-# Whatever the open lots of these wallets were split from, up to where they first came in.
+# Whatever the open lots of these wallets, and those that may be filled again, were split from, up to where the credits
+# first came in.
 _ANCESTORS = """
 WITH RECURSIVE above AS (
-    SELECT origin_id FROM lots WHERE wallet_id = ANY($1) AND remaining > 0 AND origin_id IS NOT NULL
+    SELECT origin_id FROM lots
+    WHERE (wallet_id = ANY($1) AND remaining > 0 OR id = ANY($2)) AND origin_id IS NOT NULL
     UNION
     SELECT l.origin_id FROM above JOIN lots l ON l.id = above.origin_id WHERE l.origin_id IS NOT NULL
 )
@@ -56,9 +58,12 @@ SELECT t.id, t.wallet_id, t.kind, -t.change AS credits, t.created_at,
         ) b) AS returned
 FROM transactions t WHERE t.id = ANY($1)
 """
-_RESERVED = """
-SELECT wallet_id, sum(credits)::bigint AS credits FROM purchases
-WHERE wallet_id = ANY($1) AND status IN ('PENDING_APPROVAL', 'AWAITING_PAYMENT', 'PROCESSING') GROUP BY wallet_id
+_RECEIVING = """
+SELECT w.id, p.deleted_at IS NOT NULL OR d.deleted_at IS NOT NULL AS closed,
+       (SELECT coalesce(sum(credits), 0)::bigint FROM purchases
+        WHERE wallet_id = w.id AND status IN ('PENDING_APPROVAL', 'AWAITING_PAYMENT', 'PROCESSING')) AS reserved
+FROM wallets w LEFT JOIN pools p ON p.id = w.owner_id LEFT JOIN departments d ON d.id = w.owner_id
+WHERE w.id = ANY($1)
 """
 _PRICES = "SELECT code, credits, active FROM staging_types WHERE code = ANY($1)"
 _DEBTORS = "SELECT DISTINCT account_id FROM wallets WHERE account_id = ANY($1) AND debt > 0 AND id <> ALL($2)"
@@ -74,10 +79,10 @@ async def load(
         touched = set(locked)
     wallets = {wallet_id: locked[wallet_id] for wallet_id in sorted(touched)}
     state = State(wallets=wallets, prices=await _prices(connection, commands))
+    await _load_spent(connection, state, commands)
     await _load_lots(connection, state, commands)
     await _load_holds(connection, state, commands, now)
-    await _load_spent(connection, state, commands)
-    await _load_reserved(connection, state, commands)
+    await _load_receiving(connection, state, commands)
     if any(isinstance(command, Deduction | PlaceHold) for command in commands):
         accounts = list({wallet.account_id for wallet in wallets.values()})
         debtors = await connection.execute_query_dict(_DEBTORS, [accounts, list(wallets)])
@@ -96,16 +101,15 @@ async def _prices(connection: BaseDBAsyncClient, commands: Sequence[Command]) ->
 
 async def _load_lots(connection: BaseDBAsyncClient, state: State, commands: Sequence[Command]) -> None:
     found = await connection.execute_query_dict(_LOTS, [list(state.wallets)])
+    drawn = [lot_id for spent in state.spent.values() for lot_id in spent.drawn]
+    if drawn:
+        found += await connection.execute_query_dict(_MORE_LOTS, [drawn])
     giving = [command.wallet_id for command in commands if isinstance(command, Transfer)]
     if giving:
-        found += await connection.execute_query_dict(_ANCESTORS, [giving])
+        found += await connection.execute_query_dict(_ANCESTORS, [giving, drawn])
     if purchases := [command.purchase_id for command in commands if isinstance(command, AboutPayment)]:
         found += await connection.execute_query_dict(_DESCENT, [purchases])
-    _keep_lots(state, found)
-
-
-def _keep_lots(state: State, found: Sequence[rows.Row]) -> None:
-    """Lots of wallets that are not locked are kept apart: they are looked at and never changed."""
+    # Lots of wallets that are not locked are kept apart: they are looked at and never changed.
     for row in found:
         if row["id"] in state.lots:
             continue
@@ -144,15 +148,15 @@ async def _load_spent(connection: BaseDBAsyncClient, state: State, commands: Seq
             drawn=json.loads(row["drawn"]),
             returned=json.loads(row["returned"]),
         )
-    drawn = [lot_id for spent in state.spent.values() for lot_id in spent.drawn]
-    _keep_lots(state, await connection.execute_query_dict(_MORE_LOTS, [drawn]))
 
 
-async def _load_reserved(connection: BaseDBAsyncClient, state: State, commands: Sequence[Command]) -> None:
-    """Under the lock, which whoever makes a purchase takes too: what is promised to come in cannot change meanwhile."""
+async def _load_receiving(connection: BaseDBAsyncClient, state: State, commands: Sequence[Command]) -> None:
+    """Under the lock, which whoever makes a purchase or deletes a department takes too: what is promised to come in,
+    and whether anything may, cannot change meanwhile."""
     receiving = {
         command.wallet_ids[-1] for command in commands if isinstance(command, Grant | Adjustment | Refund | Transfer)
     }
     if receiving:
-        for row in await connection.execute_query_dict(_RESERVED, [list(receiving)]):
-            state.wallets[row["wallet_id"]].reserved = row["credits"]
+        for row in await connection.execute_query_dict(_RECEIVING, [list(receiving)]):
+            wallet = state.wallets[row["id"]]
+            wallet.reserved, wallet.closed = row["reserved"], row["closed"]

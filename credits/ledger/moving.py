@@ -35,8 +35,8 @@ def way(source: Place, target: Place) -> TransactionKind:
 
 def transfer(posting: Posting, command: Transfer) -> Posted | Refused:
     """Refused: a suspended account, a debt of the giving wallet, more than is available there, more than the receiving
-    one can hold. A movement inside the account is no spending: another wallet's debt does not stop it, and into the
-    wallet that owes it repays."""
+    one can hold, and to where the pool or department was deleted. A movement inside the account is no spending: another
+    wallet's debt does not stop it, and into the wallet that owes it repays."""
     source, target = (posting.state.wallets[wallet_id] for wallet_id in command.wallet_ids)
     amount = command.credits
     if command.up_to:

@@ -66,7 +66,7 @@ async def balances(wallet_ids: Iterable[str]) -> dict[str, BalanceView]:
     at: dict[str, datetime] = {}
     for row in await _read(_BALANCES, list(wallet_ids)):
         wallet = wallets.setdefault(row["id"], rows.wallet_state(row))
-        at[wallet.id] = row["now"]
+        at[wallet.id] = wallet.posting_time(row["now"])
         if row["lot"] is not None:
             wallet.lots.append(_as_promised(rows.lot_state(row["lot"]), row["over"]))
             wallet.held -= row["over"]

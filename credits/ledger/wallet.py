@@ -89,8 +89,10 @@ class WalletState:
     last_posted_at: datetime | None
     former_time_zone: str | None = None
     time_zone_from: datetime | None = None
-    # What open purchases may still bring in; read for commands that put something in.
+    # What open purchases may still bring in, and whether its pool or department was deleted; read for commands that put
+    # something in.
     reserved: int = 0
+    closed: bool = False
     alert: AlertState = field(default_factory=AlertState)
     lots: list[LotState] = field(default_factory=list)
 

@@ -10,14 +10,17 @@ from zoneinfo import ZoneInfo
 from tortoise.connection import get_connection
 from tortoise.transactions import in_transaction
 
+from credits.accounts.queries import pool_places
 from credits.accounts.rules import Place
+from credits.accounts.service import create_pool
 from credits.actors import SYSTEM
 from credits.errors import RefusalCode
 from credits.idempotency import make_key
 from credits.ids import Kind, make_id
 from credits.ledger import queries
 from credits.ledger.audit import broken
-from credits.ledger.commands import Deduction
+from credits.ledger.commands import Command, Deduction, Refund, RefundReason, Transfer
+from credits.ledger.models import TransactionKind
 from credits.ledger.posting import Posted, Refused
 from credits.ledger.store import Busy, Outcome, Replayed, post
 from credits.ledger.text import SALT_BYTES, Text
@@ -41,7 +44,7 @@ def spend(place: Place, quantity: int = 1, *, key: str | None = None, text: Text
     )
 
 
-async def posted(*commands: Deduction, wait: bool = True) -> list[Outcome]:
+async def posted(*commands: Command, wait: bool = True) -> list[Outcome]:
     async with in_transaction() as connection:
         result = await post(connection, commands, wait=wait)
     return [outcome for (outcome,) in result.outcomes]
@@ -146,3 +149,38 @@ async def test_free_text_can_be_erased_without_breaking_the_chain(service: Servi
     await rows("DELETE FROM transaction_texts WHERE transaction_id = $1", outcome.line.id)
 
     assert await broken() == {}
+
+
+async def test_credits_that_were_refunded_go_home_in_the_same_commit_too(service: Service) -> None:
+    account = await service.account(credits_given=6)
+    at = await queries.now()
+    async with in_transaction() as connection:
+        row = await create_pool(connection, account_id=account.account_id, name="North", at=at)
+    pool = (await pool_places([row.id]))[row.id]
+    await posted(moved(account, pool, 6, TransactionKind.ALLOCATION))
+    (spent,) = await posted(spend(pool, 3))
+    assert isinstance(spent, Posted)
+    undone = Refund(
+        id=make_id(Kind.TRANSACTION),
+        wallet_id=pool.wallet_id or "",
+        actor=SYSTEM,
+        deduction_id=spent.line.id,
+        credits=3,
+        reason=RefundReason.OTHER,
+    )
+
+    await posted(undone, moved(pool, account, 3, TransactionKind.RECLAIM))
+
+    lots = await queries.open_lots([account.wallet_id or ""])
+    assert [(lot.amount, lot.remaining, lot.origin_id) for lot in lots[account.wallet_id or ""]] == [(6, 3, None)]
+
+
+def moved(source: Place, target: Place, credits_moved: int, kind: TransactionKind) -> Transfer:
+    return Transfer(
+        id=make_id(Kind.TRANSFER),
+        wallet_id=source.wallet_id or "",
+        actor=SYSTEM,
+        to_wallet_id=target.wallet_id or "",
+        kind=kind,
+        credits=credits_moved,
+    )
