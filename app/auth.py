@@ -2,17 +2,22 @@
 
 from app.settings import Settings
 from credits.access import tokens
+from credits.access.last_use import LastUses
+from credits.access.providers import KeySource, ProviderKeys
 from credits.access.service import Access, Caller, authenticate
 from credits.errors import Unauthenticated
 
 
-def access_of(settings: Settings) -> Access:
+def access_of(settings: Settings, key_source: KeySource) -> Access:
     """Whom this deployment believes."""
     pairs = (key.get_secret_value().partition(":") for key in settings.service_keys)
     return Access(
         tokens=token_rules(settings),
-        service_keys={name: secret for name, _, secret in pairs},
+        providers={each.issuer: ProviderKeys(each, key_source) for each in settings.identity_providers},
+        service_keys=tuple((name, secret) for name, _, secret in pairs),
         operators=frozenset(email.lower() for email in settings.operators),
+        may_sign_up=settings.self_sign_up,
+        last_uses=LastUses(),
     )
 
 

@@ -20,11 +20,13 @@ from tortoise.migrations.writer import format_migration_name
 
 CREDITS_MODELS = (
     "credits.accounts.models",
+    "credits.accounts.audit_log",
     "credits.access.models",
     "credits.catalogue.models",
     "credits.ledger.models",
     "credits.purchases.models",
     "credits.approvals.models",
+    "credits.allocations.models",
     "credits.chat",
     "credits.inbox",
     "credits.outbox",

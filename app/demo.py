@@ -18,8 +18,8 @@ from app.auth import token_rules
 from app.sandbox.slack_people import SLACK_IDS, TEAM_ID
 from app.settings import Settings
 from credits.access import tokens
+from credits.access.keys import KEY_PREFIX, add_api_key, hash_of
 from credits.access.models import ApiKey
-from credits.access.service import KEY_PREFIX, add_api_key, hash_of
 from credits.accounts import service
 from credits.accounts.models import (
     Account,
@@ -199,7 +199,7 @@ async def _policy(account_id: str, users: Mapping[str, User], at: datetime) -> N
         escalate_to_ids=(),
         slack_channel=None,
     )
-    await set_policy(wanted, now=at)
+    await set_policy(SYSTEM, wanted, now=at)
 
 
 async def _grant_opening(publisher: Publisher, places: Mapping[str, Place]) -> None:

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from uuid_utils import uuid7
 
-from credits.feeds import Heard
+from credits.feeds import Heard, rights_channel
 
 _KEPT = 64
 _REDIS_CHANNEL = "staging-credits:changes"
@@ -61,6 +61,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._listeners: dict[str, set[LocalSubscription]] = defaultdict(set)
+        self._doubters: dict[str, set[LocalSubscription]] = defaultdict(set)
 
     async def publish(self, channel: str, payload: str) -> None:
         """See `credits.gateways.Publisher`."""
@@ -70,6 +71,8 @@ class Hub:
         """Hand it to the listeners in this process."""
         for listener in self._listeners.get(channel, ()):
             listener.put(payload)
+        for listener in self._doubters.get(channel, ()):
+            listener.missed()
 
     def missed(self) -> None:
         """Tell every listener that something may be missing."""
@@ -78,16 +81,21 @@ class Hub:
                 listener.missed()
 
     @contextmanager
-    def subscribe(self, channel: str) -> Iterator[LocalSubscription]:
+    def subscribe(self, channel: str, *, rights_of: str | None = None) -> Iterator[LocalSubscription]:
         """See `credits.feeds.Feeds`."""
         listener = LocalSubscription()
-        self._listeners[channel].add(listener)
+        places = [(self._listeners, channel)]
+        if rights_of is not None:
+            places.append((self._doubters, rights_channel(rights_of)))
+        for listeners, name in places:
+            listeners[name].add(listener)
         try:
             yield listener
         finally:
-            self._listeners[channel].discard(listener)
-            if not self._listeners[channel]:
-                del self._listeners[channel]
+            for listeners, name in places:
+                listeners[name].discard(listener)
+                if not listeners[name]:
+                    del listeners[name]
 
 
 class RedisHub(Hub):

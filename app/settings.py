@@ -11,7 +11,12 @@ from typing import Annotated, Self
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from credits.access.providers import Provider
+from credits.accounts.models import NAME_LENGTH
+
 LIVE_PREFIXES = ("sk_live_", "rk_live_")
+# Whoever could change the keys on their way could sign anything: in the clear only on this machine.
+_KEYS_AT = ("https://", "http://127.0.0.1:", "http://localhost:")
 
 
 def _env(name: str) -> AliasChoices:
@@ -56,6 +61,17 @@ class Settings(BaseSettings):
     )
     jwt_issuer: str = Field("staging-credits", validation_alias=_env("JWT_ISSUER"), description="`iss` of tokens.")
     jwt_audience: str = Field("staging-credits", validation_alias=_env("JWT_AUDIENCE"), description="`aud` of tokens.")
+    jwt_providers: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias=_env("JWT_PROVIDERS"),
+        description="Identity providers whose RS256 and ES256 tokens are believed, by commas: each its issuer, the "
+        "audiences that are ours and the address of its JWKS, by spaces.",
+    )
+    self_sign_up: bool = Field(
+        True,
+        validation_alias=_env("SELF_SIGN_UP"),
+        description="A stranger's first valid token makes an account of their own; when off, people have to be added.",
+    )
     operators: Annotated[tuple[str, ...], NoDecode] = Field(
         (), validation_alias=_env("OPERATORS"), description="E-mail addresses of the platform's staff, by commas."
     )
@@ -127,7 +143,7 @@ class Settings(BaseSettings):
         "text", pattern="^(text|json)$", validation_alias=_env("LOG_FORMAT"), description="`text` or `json`."
     )
 
-    @field_validator("operators", "service_keys", "return_urls", "allowed_origins", mode="before")
+    @field_validator("jwt_providers", "operators", "service_keys", "return_urls", "allowed_origins", mode="before")
     @classmethod
     def _by_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -138,6 +154,9 @@ class Settings(BaseSettings):
             raise ValueError("SANDBOX is on with a live Stripe key. Unset SANDBOX, or use a test key.")
         if self.jwt_secret.get_secret_value() and len(self.jwt_secret.get_secret_value()) < 32:
             raise ValueError("JWT_SECRET is shorter than 32 characters. Make one: openssl rand -hex 32")
+        issuers = [self.jwt_issuer, *(provider.issuer for provider in self.identity_providers)]
+        if len(set(issuers)) != len(issuers):
+            raise ValueError("JWT_PROVIDERS names an issuer twice, or JWT_ISSUER. Each issuer has keys of its own.")
         if self.slack_bot_token.get_secret_value() and not self.slack_team_id:
             raise ValueError(
                 "SLACK_TEAM_ID is not set: whose people may press buttons? Slack shows it in its addresses."
@@ -172,6 +191,11 @@ class Settings(BaseSettings):
     def slack(self) -> bool:
         """There is a Slack to talk to: the real one, or the sandbox's."""
         return bool(self.slack_bot_token.get_secret_value()) or self.sandboxed
+
+    @cached_property
+    def identity_providers(self) -> tuple[Provider, ...]:
+        """Those of JWT_PROVIDERS."""
+        return tuple(map(_provider, self.jwt_providers))
 
     @cached_property
     def url(self) -> str:
@@ -212,6 +236,13 @@ class Settings(BaseSettings):
             raise ValueError("STRIPE_WEBHOOK_SECRET is not set. Stripe's dashboard shows it beside the endpoint.")
         if self.slack and not self.slack_signing_secret.get_secret_value():
             raise ValueError("SLACK_SIGNING_SECRET is not set. Slack shows it under the app's Basic Information.")
+
+
+def _provider(entry: str) -> Provider:
+    words = entry.split()
+    if len(words) < 3 or len(words[0]) > NAME_LENGTH or not words[-1].startswith(_KEYS_AT):
+        raise ValueError("JWT_PROVIDERS wants for each: issuer audience https://address-of-its-JWKS")
+    return Provider(issuer=words[0], audiences=tuple(words[1:-1]), keys_url=words[-1])
 
 
 def _make_secrets(file: Path) -> None:

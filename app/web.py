@@ -14,6 +14,7 @@ from tortoise.connection import get_connection
 
 from app.auth import access_of
 from app.database import ANSWER_WITHIN_S, database, require_tables
+from app.gateways.identity import PublishedKeys
 from app.gateways.silent import SilentChat
 from app.gateways.slack import SlackGateway
 from app.gateways.stripe import StripeGateway
@@ -30,6 +31,7 @@ from app.sandbox.slack_people import TEAM_ID
 from app.sandbox.slack_routes import slack_routes
 from app.sandbox.stripe import Sandbox
 from app.settings import Settings
+from credits.access.service import Access
 from credits.chat import People
 from credits.gateways import ChatGateway
 from credits.ledger.writer import Writer
@@ -132,7 +134,12 @@ async def web(settings: Settings, shared: Parts) -> AsyncIterator[Starlette]:
     async with AsyncExitStack() as stack:
         writer = Writer(shared.hub, one_account_per_commit=settings.writer_accounts == "one")
         stack.push_async_callback(writer.close)
-        routes = _routes(settings, Services(writer=writer, checkouts=shared.checkouts, feeds=shared.hub), shared.chat)
+        published = PublishedKeys()
+        stack.push_async_callback(published.close)
+        access = access_of(settings, published)
+        await stack.enter_async_context(access.last_uses.written())
+        services = Services(writer=writer, checkouts=shared.checkouts, feeds=shared.hub)
+        routes = _routes(settings, services, shared.chat, access)
         if settings.sandboxed:
             sandbox = Sandbox(
                 url=settings.url,
@@ -164,10 +171,9 @@ def _middleware(settings: Settings) -> list[Middleware]:
     ]
 
 
-def _routes(settings: Settings, services: Services, chat: ChatGateway) -> list[BaseRoute]:
+def _routes(settings: Settings, services: Services, chat: ChatGateway, access: Access) -> list[BaseRoute]:
     schema = build_schema()
     documents = Documents(schema)
-    access = access_of(settings)
     over_http = GraphQLOverHTTP(
         documents=documents,
         services=services,

@@ -12,7 +12,7 @@ from app.settings import Settings
 from app.web import Parts
 from credits.approvals.service import expire_due
 from credits.outbox import Queue
-from workers import alerts, approvals, audit, delivery, ledger, purchases, schedule
+from workers import alerts, allocations, approvals, audit, delivery, ledger, purchases, schedule
 from workers.broker import make_broker
 from workers.delivery import Relay
 from workers.schedule import QUEUE as SCHEDULE_QUEUE
@@ -24,6 +24,7 @@ _THREADS = {
     Queue.APPROVALS.value: 4,
     Queue.BULK.value: 2,
     SCHEDULE_QUEUE: 2,
+    allocations.QUEUE: 1,
     audit.QUEUE: 1,
 }
 _EXPIRE_APPROVALS_EVERY_S = 10.0
@@ -53,6 +54,7 @@ def _handlers(shared: Parts) -> dict[str, delivery.Handler]:
         **purchases.handlers(shared.checkouts),
         **alerts.handlers(shared.chat, shared.people),
         **approvals.handlers(shared.chat, shared.people, shared.hub),
+        **allocations.handlers(shared.chat, shared.people),
     }
 
 
@@ -63,6 +65,7 @@ def _jobs(shared: Parts) -> list[Job]:
     return [
         purchases.scheduled(shared.checkouts),
         ledger.scheduled(shared.hub),
+        *allocations.scheduled(shared.hub),
         Job("expire_approvals", every_s=_EXPIRE_APPROVALS_EVERY_S, work=expire_approvals),
         audit.scheduled(lambda: _connect(shared.database_url)),
     ]

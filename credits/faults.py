@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import asyncpg
-from tortoise.exceptions import DBConnectionError
+from tortoise.exceptions import DBConnectionError, IntegrityError
 
 from credits.errors import Unavailable
 
@@ -28,6 +28,12 @@ def passes(error: BaseException) -> bool:
         state = error.sqlstate or ""
         return state in _PASSING_STATES or state.startswith("08")
     return isinstance(error, (asyncpg.InterfaceError, DBConnectionError, ConnectionError))
+
+
+def violated(error: IntegrityError) -> str | None:
+    """The name of the constraint or unique index that refused the statement."""
+    refused = error.args[0]
+    return refused.constraint_name if isinstance(refused, asyncpg.IntegrityConstraintViolationError) else None
 
 
 def out_of_reach(error: BaseException) -> bool:

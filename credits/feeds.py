@@ -26,5 +26,11 @@ class Subscription(Protocol):
 class Feeds(Protocol):
     """Where to listen."""
 
-    def subscribe(self, channel: str) -> AbstractContextManager[Subscription]:
-        """Listen from now on, until the block ends."""
+    def subscribe(self, channel: str, *, rights_of: str | None = None) -> AbstractContextManager[Subscription]:
+        """Listen from now on, until the block ends. `rights_of` is the account by whose roles and keys the listener may
+        do so: when these change, what it hears next is not complete, and it asks anew."""
+
+
+def rights_channel(account_id: str) -> str:
+    """Where it is told that keys or roles of an account have changed."""
+    return f"rights:{account_id}"

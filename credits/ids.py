@@ -33,6 +33,8 @@ class Kind(StrEnum):
     CLAWBACK = "clw"
     PURCHASE = "pur"
     MEMBERSHIP = "mem"
+    AUDIT_ENTRY = "aud"
+    ALLOCATION_REQUEST = "alr"
     APPROVAL = "apr"
     APPROVAL_POLICY = "pol"
     OUTBOX_MESSAGE = "obx"

@@ -18,6 +18,8 @@ from credits.accounts.rules import Action, Standing, may, visible
 from credits.actors import Actor, ActorKind
 from credits.alerts.messages import SNOOZE, SNOOZE_ACTION
 from credits.alerts.service import snooze, tell_snoozed
+from credits.allocations import requests
+from credits.allocations.messages import DECLINE_ACTION, GIVE_ACTION
 from credits.approvals import queries, service
 from credits.approvals.messages import APPROVE_ACTION, REJECT_ACTION
 from credits.approvals.models import DecisionVia, Verdict
@@ -63,6 +65,9 @@ async def work_on(gateway: ChatGateway, people: People, publisher: Publisher, in
             await _decide(publisher, user_id, interaction)
         elif interaction.action == SNOOZE_ACTION:
             await _snooze(gateway, user_id, interaction)
+        elif interaction.action in {GIVE_ACTION, DECLINE_ACTION}:
+            give = interaction.action == GIVE_ACTION
+            await requests.answer(publisher, interaction.value, user_id=user_id, give=give)
     except (Refusal, NotFound, Forbidden) as refusal:
         _log.info("press_refused", user=user_id, action=interaction.action, value=interaction.value, why=str(refusal))
         await gateway.whisper(interaction.message.channel, interaction.user_id, str(refusal))

@@ -6,20 +6,22 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 
+import schema.allocation_rules
 import schema.approvals
+import schema.keys
 import schema.ledger
 import schema.purchases
-from credits.accounts import models, queries, service
+from credits.accounts import models, queries
 from credits.accounts.models import AccountKind
 from credits.accounts.rules import Action, Place, Standing, may, visible
 from credits.approvals.models import ApprovalStatus
 from credits.approvals.queries import policies_of, waiting_for
-from credits.errors import Forbidden, NotFound
+from credits.errors import NotFound
 from credits.ids import Kind
 from credits.ledger import queries as ledger_queries
 from credits.purchases.models import PurchaseStatus
+from schema.audit_log import AuditEntry, account_audit_log
 from schema.context import Context, Info
-from schema.errors import UserError, refusals_as
 from schema.node import Node
 from schema.pagination import After, Connection, First, connection
 from schema.people import Actor, Membership, User, find_user
@@ -27,7 +29,9 @@ from schema.permissions import place_for, require
 from schema.scalars import Long
 
 if TYPE_CHECKING:
+    from schema.allocation_rules import AllocationRule
     from schema.approvals import Approval, ApprovalPolicy
+    from schema.keys import ApiKey
     from schema.ledger import Transaction, TransactionFilter, Wallet
     from schema.purchases import Purchase
 
@@ -41,6 +45,8 @@ LazyFilter = Annotated["TransactionFilter", strawberry.lazy("schema.ledger")]
 LazyApproval = Annotated["Approval", strawberry.lazy("schema.approvals")]
 LazyPolicy = Annotated["ApprovalPolicy", strawberry.lazy("schema.approvals")]
 LazyPurchase = Annotated["Purchase", strawberry.lazy("schema.purchases")]
+LazyRule = Annotated["AllocationRule", strawberry.lazy("schema.allocation_rules")]
+LazyKey = Annotated["ApiKey", strawberry.lazy("schema.keys")]
 
 
 @strawberry.type(description="Who buys: a person or an enterprise.")
@@ -51,6 +57,7 @@ class Account(Node):
     time_zone: str = strawberry.field(
         description="IANA name; days, months and standing orders follow it. A change applies from the next month on."
     )
+    time_zone_from: strawberry.Private[datetime | None]
     suspended: bool
     created_at: datetime
 
@@ -63,9 +70,15 @@ class Account(Node):
             name=row.name,
             kind=row.kind,
             time_zone=row.time_zone,
+            time_zone_from=row.time_zone_from,
             suspended=row.suspended_at is not None,
             created_at=row.created_at,
         )
+
+    @strawberry.field(description="Until then the time zone before it applies; null once it applies itself.")
+    async def time_zone_applies_from(self) -> datetime | None:
+        since = self.time_zone_from
+        return since if since and since > await ledger_queries.now() else None
 
     @strawberry.field
     async def wallet(self) -> LazyWallet:
@@ -78,7 +91,7 @@ class Account(Node):
 
     @strawberry.field(description="The pools that the caller may see.")
     async def pools(self, info: Info) -> list["Pool"]:
-        rows = await models.Pool.filter(account_id=self.id).order_by("name")
+        rows = await models.Pool.filter(account_id=self.id, deleted_at=None).order_by("name")
         return [pool for row in rows if (pool := await _visible_pool(info.context, row))]
 
     @strawberry.field
@@ -159,6 +172,16 @@ class Account(Node):
         require(info.context.standing, Action.SEE_POLICIES, self.place)
         return [schema.approvals.ApprovalPolicy.of(view) for view in await policies_of(self.id)]
 
+    @strawberry.field(description="For owners; the revoked ones come last.")
+    async def api_keys(self, info: Info) -> list[LazyKey] | None:
+        require(info.context.standing, Action.MANAGE_KEYS, self.place)
+        return await schema.keys.account_keys(self.id)
+
+    @strawberry.field(description="Who did what to settings and people, newest first.")
+    async def audit_log(self, info: Info, first: First = 25, after: After = None) -> Connection[AuditEntry] | None:
+        require(info.context.standing, Action.SEE_AUDIT_LOG, self.place)
+        return await account_audit_log(self.id, first=first, after=after)
+
 
 async def _wallets_in_scope(standing: Standing) -> list[str]:
     if standing.key:
@@ -170,15 +193,26 @@ async def _wallets_in_scope(standing: Standing) -> list[str]:
     return [place.wallet_id for place in (*pools.values(), *departments.values()) if place.wallet_id]
 
 
+@strawberry.type(description="Messages to `slackChannel` about the pool's departments.")
+class PoolNotifications:
+    slack_channel: str | None
+    allocation_use: bool = strawberry.field(description="At 50, 80 and 100 % of a period's allocation, once each.")
+    weekly_digest: bool
+
+
 @strawberry.type(description="A part of an enterprise with credits, administrators and departments of its own.")
 class Pool(Node):
     place: strawberry.Private[Place]
     name: str
+    notifications: PoolNotifications
 
     @classmethod
     def of(cls, row: models.Pool, place: Place) -> Self:
         """From the row and where it stands."""
-        return cls(id=strawberry.ID(row.id), place=place, name=row.name)
+        notifications = PoolNotifications(
+            slack_channel=row.slack_channel, allocation_use=row.tell_allocation_use, weekly_digest=row.tell_weekly
+        )
+        return cls(id=strawberry.ID(row.id), place=place, name=row.name, notifications=notifications)
 
     @strawberry.field
     async def account(self, info: Info) -> Account:
@@ -197,7 +231,7 @@ class Pool(Node):
     @strawberry.field
     async def departments(self, info: Info) -> list["Department"]:
         context = info.context
-        rows = await models.Department.filter(pool_id=self.id).order_by("name")
+        rows = await models.Department.filter(pool_id=self.id, deleted_at=None).order_by("name")
         places = await context.loaders.places.load_many([row.id for row in rows])
         return [
             Department.of(row, place)
@@ -229,6 +263,10 @@ class Department(Node):
         show_email = may(info.context.standing, Action.SEE_EMAILS, self.place)
         rows = await models.DepartmentMember.filter(department_id=self.id).prefetch_related("user").order_by("id")
         return [User.of(row.user, show_email=show_email) for row in rows]
+
+    @strawberry.field(description="The standing order that refills it, if there is one.")
+    async def allocation_rule(self, info: Info) -> LazyRule | None:
+        return await schema.allocation_rules.rule_of(info.context, self.id)
 
 
 @strawberry.type(description="The caller. `user` is null for an API key and a service.")
@@ -274,8 +312,12 @@ async def _key_place(context: Context, standing: Standing) -> Place:
 
 async def account(context: Context, account_id: str) -> Account:
     """The account, for a caller who may see it."""
-    place = await place_for(context, account_id, Kind.ACCOUNT, Action.SEE)
-    row = await context.loaders.accounts.load(account_id)
+    return await account_at(context, await place_for(context, account_id, Kind.ACCOUNT, Action.SEE))
+
+
+async def account_at(context: Context, place: Place) -> Account:
+    """The account that stands there, for a caller who was let do something with it."""
+    row = await context.loaders.accounts.load(place.account_id)
     if row is None:
         raise NotFound
     return Account.of(row, place)
@@ -283,8 +325,12 @@ async def account(context: Context, account_id: str) -> Account:
 
 async def pool(context: Context, pool_id: str) -> Pool:
     """The pool, for a caller who may see it."""
-    place = await place_for(context, pool_id, Kind.POOL, Action.SEE)
-    row = await context.loaders.pools.load(pool_id)
+    return await pool_at(context, await place_for(context, pool_id, Kind.POOL, Action.SEE))
+
+
+async def pool_at(context: Context, place: Place) -> Pool:
+    """The pool that stands there, for a caller who was let do something with it; also one that was deleted."""
+    row = await context.loaders.pools.load(place.pool_id or "")
     if row is None:
         raise NotFound
     return Pool.of(row, place)
@@ -299,8 +345,12 @@ async def _visible_pool(context: Context, row: models.Pool) -> Pool | None:
 
 async def department(context: Context, department_id: str) -> Department:
     """The department, for a caller who may see it."""
-    place = await place_for(context, department_id, Kind.DEPARTMENT, Action.SEE)
-    row = await context.loaders.departments.load(department_id)
+    return await department_at(context, await place_for(context, department_id, Kind.DEPARTMENT, Action.SEE))
+
+
+async def department_at(context: Context, place: Place) -> Department:
+    """The department that stands there, for a caller who was let do something with it; also one that was deleted."""
+    row = await context.loaders.departments.load(place.department_id or "")
     if row is None:
         raise NotFound
     return Department.of(row, place)
@@ -324,46 +374,3 @@ class AccountQuery:
     @strawberry.field
     async def department(self, info: Info, id: strawberry.ID) -> Department | None:  # noqa: A002 the API's name for it
         return await department(info.context, id)
-
-
-@strawberry.input
-class CreateAccountInput:
-    name: str
-    kind: AccountKind
-    owner_email: str
-    owner_name: str
-    idempotency_key: str
-    time_zone: str = "UTC"
-
-
-@strawberry.type
-class AccountPayload:
-    account: Account | None = None
-    replayed: bool = False
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
-@strawberry.type
-class AccountMutation:
-    @strawberry.mutation(description="Operators and the platform's own service only.")
-    @refusals_as(AccountPayload)
-    async def create_account(
-        self,
-        info: Info,
-        input: CreateAccountInput,  # noqa: A002 the API's name for it
-    ) -> AccountPayload | None:
-        standing = info.context.standing
-        if not (standing.operator or standing.service):
-            raise Forbidden("Only the platform's staff makes accounts. Write to support.")
-        row, replayed = await service.create_account(
-            standing.actor,
-            service.NewAccount(
-                name=input.name,
-                kind=input.kind,
-                time_zone=input.time_zone,
-                owner_email=input.owner_email,
-                owner_name=input.owner_name,
-                idempotency_key=input.idempotency_key,
-            ),
-        )
-        return AccountPayload(account=await account(info.context, row.id), replayed=replayed)

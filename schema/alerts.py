@@ -45,6 +45,7 @@ class AlertMutation:
         place = await place_for(context, input.wallet_id, Kind.WALLET, Action.SET_ALERT, field="walletId")
         await service.set_alert(
             context.services.checkouts.publisher,
+            context.standing.actor,
             input.wallet_id,
             threshold=input.threshold,
             enabled=input.enabled,

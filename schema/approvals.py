@@ -19,6 +19,7 @@ from credits.ledger.queries import now
 from schema.balances import REREAD_AFTER_S
 from schema.context import Context, Info
 from schema.errors import UserError, refusals_as
+from schema.ids import IdInput, IdPayload
 from schema.node import Node
 from schema.pagination import Connection, Position, connection, instant_at
 from schema.people import User, find_user
@@ -235,17 +236,6 @@ class ApprovalPolicyPayload:
     user_errors: list[UserError] = strawberry.field(default_factory=list)
 
 
-@strawberry.input
-class IdInput:
-    id: strawberry.ID
-
-
-@strawberry.type
-class IdPayload:
-    id: strawberry.ID | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
 def _refused(*, user_errors: list[UserError]) -> LazyPurchasePayload:
     return schema.purchases.PurchasePayload(user_errors=user_errors)
 
@@ -298,9 +288,8 @@ class ApprovalMutation:
             escalate_to_ids=tuple(input.escalate_to_ids or ()),
             slack_channel=input.slack_channel,
         )
-        return ApprovalPolicyPayload(
-            approval_policy=ApprovalPolicy.of(await service.set_policy(wanted, now=await now()))
-        )
+        view = await service.set_policy(context.standing.actor, wanted, now=await now())
+        return ApprovalPolicyPayload(approval_policy=ApprovalPolicy.of(view))
 
     @strawberry.mutation(description="Ask for no consent by this policy any more; open requests go on.")
     @refusals_as(IdPayload)
@@ -310,7 +299,7 @@ class ApprovalMutation:
         input: IdInput,  # noqa: A002 the API's name for it
     ) -> IdPayload | None:
         view, _ = await _policy_for(info.context, input.id, Action.SET_POLICIES)
-        await service.delete_policy(view.id)
+        await service.delete_policy(info.context.standing.actor, view.id)
         return IdPayload(id=input.id)
 
 
@@ -342,7 +331,7 @@ class ApprovalSubscription:
         user_id = context.standing.user_id
         if not may(context.standing, Action.WATCH_APPROVALS, place) and not await _is_named(account_id, user_id):
             raise Forbidden("Only an owner, and who is named by a policy, can watch approvals.")
-        with context.services.feeds.subscribe(approvals_channel(account_id)) as subscription:
+        with context.services.feeds.subscribe(approvals_channel(account_id), rights_of=account_id) as subscription:
             told: dict[str, queries.ApprovalView] = {}
             while True:
                 for view in await _concerning(account_id, user_id or "", set(told)):

@@ -138,7 +138,7 @@ async def _live(
     told: dict[str, wallet.BalanceView] = {}
     clock = asyncio.get_running_loop().time
     asked_at = clock()
-    with context.services.feeds.subscribe(channel) as subscription:
+    with context.services.feeds.subscribe(channel, rights_of=place.account_id) as subscription:
         for change in await _present(place.account_id, wallet_ids):
             told[change.balance.wallet_id] = change.balance
             yield BalanceChange.of(change)

@@ -4,18 +4,23 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
-from schema.accounts import AccountMutation, AccountQuery
+from schema.accounts import AccountQuery
 from schema.alerts import AlertMutation
+from schema.allocations import AllocationMutation
 from schema.approvals import ApprovalMutation, ApprovalQuery, ApprovalSubscription
 from schema.balances import BalanceSubscription
 from schema.catalogue import CatalogueQuery
 from schema.giving import GivingMutation
 from schema.holds import HoldMutation, HoldQuery
+from schema.keys import KeyMutation
 from schema.ledger import LedgerQuery, Lot
+from schema.membership import MembershipMutation
 from schema.nodes import NodeQuery
 from schema.purchases import PurchaseMutation, PurchaseQuery, PurchaseSubscription
 from schema.scalars import SCALARS
+from schema.settings import AccountMutation, StaffQuery
 from schema.spending import SpendingMutation, SpendingQuery
+from schema.structure import StructureMutation
 
 _QUERIES = (
     NodeQuery,
@@ -26,6 +31,7 @@ _QUERIES = (
     PurchaseQuery,
     ApprovalQuery,
     CatalogueQuery,
+    StaffQuery,
 )
 _MUTATIONS = (
     PurchaseMutation,
@@ -33,8 +39,12 @@ _MUTATIONS = (
     SpendingMutation,
     HoldMutation,
     GivingMutation,
+    AllocationMutation,
     AlertMutation,
     AccountMutation,
+    StructureMutation,
+    MembershipMutation,
+    KeyMutation,
 )
 _SUBSCRIPTIONS = (BalanceSubscription, PurchaseSubscription, ApprovalSubscription)
 

@@ -172,9 +172,9 @@ def _parts(items: Sequence[HoldPartInput] | None) -> list[Part] | None:
     return None if items is None else [Part(item_id=item.item_id, quantity=item.quantity) for item in items]
 
 
-async def _payload(done: service.Done | posting.Refused) -> HoldPayload:
+def _payload(done: service.Done | posting.Refused, shortfall: Shortfall | None = None) -> HoldPayload:
     if isinstance(done, posting.Refused):
-        return HoldPayload(shortfall=await shortfall_of(done), user_errors=[user_error(done)])
+        return HoldPayload(shortfall=shortfall, user_errors=[user_error(done)])
     return HoldPayload(
         hold=Hold.of(done.hold) if done.hold else None, balance=Balance.of(done.balance), replayed=done.replayed
     )
@@ -213,7 +213,8 @@ class HoldMutation:
             on_behalf_of=input.on_behalf_of,
             idempotency_key=input.idempotency_key,
         )
-        return await _payload(await hold_service.place_hold(context.services.writer, actor, place, wanted))
+        done = await hold_service.place_hold(context.services.writer, actor, place, wanted)
+        return _payload(done, await shortfall_of(context.standing, done, place))
 
     @strawberry.mutation(description="Spend what was promised: a deduction for each item, at the price of back then.")
     @refusals_as(CaptureHoldPayload)
@@ -256,7 +257,7 @@ class HoldMutation:
             parts=_parts(input.items),
             idempotency_key=input.idempotency_key,
         )
-        return await _payload(done)
+        return _payload(done)
 
     @strawberry.mutation(description="Let a hold end so long from now.")
     @refusals_as(HoldPayload)
@@ -273,4 +274,4 @@ class HoldMutation:
             lasts_s=input.expires_in_seconds,
             idempotency_key=input.idempotency_key,
         )
-        return await _payload(done)
+        return _payload(done)

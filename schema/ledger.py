@@ -107,12 +107,13 @@ class Wallet(Node):
 
     @strawberry.field
     async def owner(self, info: Info) -> WalletOwner:
+        # Whoever sees the wallet sees whose it is, also when that was deleted.
         place = self.place
         if place.department_id:
-            return await schema.accounts.department(info.context, place.department_id)
+            return await schema.accounts.department_at(info.context, place)
         if place.pool_id:
-            return await schema.accounts.pool(info.context, place.pool_id)
-        return await schema.accounts.account(info.context, place.account_id)
+            return await schema.accounts.pool_at(info.context, place)
+        return await schema.accounts.account_at(info.context, place)
 
     @strawberry.field
     async def balance(self, info: Info) -> Balance:

@@ -13,6 +13,7 @@ from credits.access import queries as access
 from credits.accounts import queries as accounts
 from credits.accounts.models import Account, Department, Pool, User
 from credits.accounts.rules import Place
+from credits.allocations.queries import RuleView, rules_by_department
 from credits.approvals.queries import ApprovalView, approvals_by_id, latest_by_purchase
 from credits.catalogue.rules import PackageView
 from credits.catalogue.service import StagingTypeView, packages_by_code, staging_types_by_code
@@ -82,6 +83,7 @@ class Loaders:
     accounts: DataLoader[str, Account | None] = field(default_factory=lambda: _loader(_accounts))
     pools: DataLoader[str, Pool | None] = field(default_factory=lambda: _loader(_pools))
     departments: DataLoader[str, Department | None] = field(default_factory=lambda: _loader(_departments))
+    allocation_rules: DataLoader[str, RuleView | None] = field(default_factory=lambda: _loader(rules_by_department))
     users: DataLoader[str, User | None] = field(default_factory=lambda: _loader(_users))
     key_names: DataLoader[str, str | None] = field(default_factory=lambda: _loader(access.names))
     balances: DataLoader[str, BalanceView | None] = field(default_factory=lambda: _loader(ledger.balances))

@@ -8,8 +8,10 @@ from credits.errors import BadInput
 from credits.ids import Kind, kind_of
 from schema.accounts import account, department, pool
 from schema.approvals import approval, approval_policy
+from schema.audit_log import audit_entry
 from schema.context import Context, Info
 from schema.holds import hold
+from schema.keys import api_key
 from schema.ledger import lot, transaction, visible_wallet
 from schema.node import Node
 from schema.people import user
@@ -27,6 +29,8 @@ _FIND: dict[Kind, Callable[[Context, str], Awaitable[Node]]] = {
     Kind.PURCHASE: purchase,
     Kind.APPROVAL: approval,
     Kind.APPROVAL_POLICY: approval_policy,
+    Kind.AUDIT_ENTRY: audit_entry,
+    Kind.API_KEY: api_key,
 }
 
 

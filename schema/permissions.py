@@ -24,6 +24,8 @@ _KINDS = {
     Kind.USER: "a person",
     Kind.APPROVAL: "an approval",
     Kind.APPROVAL_POLICY: "an approval policy",
+    Kind.AUDIT_ENTRY: "an entry of an audit log",
+    Kind.API_KEY: "an API key",
 }
 
 
@@ -39,9 +41,14 @@ async def place_for(context: Context, given: str, kind: Kind, action: Action, *,
     standing = context.standing
     check_kind(given, kind, field=field)
     place = await context.loaders.places.load(given)
-    if place is None or not visible(standing, place):
+    if place is None or not visible(standing, place) or (place.closed and not _readable(kind, action)):
         raise NotFound
     return require(standing, action, place)
+
+
+def _readable(kind: Kind, action: Action) -> bool:
+    """Of what was deleted the wallet's past stays."""
+    return kind is Kind.WALLET and action in {Action.SEE, Action.SEE_HISTORY}
 
 
 def require(standing: Standing, action: Action, place: Place) -> Place:
@@ -109,6 +116,14 @@ async def approval_for(context: Context, given: str) -> tuple[ApprovalView, Plac
         raise NotFound
     await purchase_for(context, found.purchase_id, key_for=Action.SEE_APPROVALS)
     return found, await account_place(context, found.account_id)
+
+
+async def place_of(context: Context, given: str) -> Place:
+    """Where something stands that the caller was let make or change. Raises NotFound where it is gone meanwhile."""
+    place = await context.loaders.places.load(given)
+    if place is None or place.closed:
+        raise NotFound
+    return place
 
 
 async def account_place(context: Context, account_id: str) -> Place:

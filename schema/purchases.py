@@ -243,8 +243,9 @@ class PurchaseSubscription:
     )
     async def purchase_updated(self, info: Info, purchase_id: strawberry.ID) -> AsyncGenerator[Purchase | None, None]:
         context = info.context
-        await purchase_for(context, purchase_id, field="purchaseId")
-        with context.services.feeds.subscribe(purchase_channel(purchase_id)) as subscription:
+        _, place = await purchase_for(context, purchase_id, field="purchaseId")
+        channel = purchase_channel(purchase_id)
+        with context.services.feeds.subscribe(channel, rights_of=place.account_id) as subscription:
             view = await queries.purchase(purchase_id)
             yield Purchase.of(view)
             while view.status not in rules.ENDED:

@@ -19,7 +19,7 @@ from schema.ledger import Transaction
 from schema.people import acting_for
 from schema.permissions import check_kind, place_for
 from schema.scalars import Metadata
-from schema.shortfalls import Shortfall, shortfalls_of
+from schema.shortfalls import Shortfall, shortfall_of, shortfalls_of
 
 strawberry.enum(RefundReason)
 
@@ -150,7 +150,7 @@ class SpendingMutation:
         place = await place_for(context, input.wallet_id, Kind.WALLET, Action.SPEND, field="walletId")
         actor = await acting_for(context, place, input.on_behalf_of)
         done = await service.deduct(context.services.writer, actor, place, input.wanted())
-        return _payload(done, *await shortfalls_of([done]))
+        return _payload(done, await shortfall_of(context.standing, done, place))
 
     @strawberry.mutation(description="Up to 1,000 deductions in one call, posted in order.")
     @refusals_as(DeductCreditsManyPayload)
@@ -160,13 +160,15 @@ class SpendingMutation:
         input: DeductCreditsManyInput,  # noqa: A002 the API's name for it
     ) -> DeductCreditsManyPayload | None:
         context = info.context
-        _ = context.standing
+        standing = context.standing
         service.check_bulk(len(input.deductions))
         asked = await _asked(context, input.deductions)
         done = await service.deduct_many(context.services.writer, asked, atomic=input.atomic)
+        places = [None if isinstance(each, posting.Refused) else each[1] for each in asked]
+        short = await shortfalls_of(standing, list(zip(done, places, strict=True)))
         posted = sum(isinstance(each, service.Done) for each in done)
         return DeductCreditsManyPayload(
-            results=[_payload(each, short) for each, short in zip(done, await shortfalls_of(done), strict=True)],
+            results=[_payload(each, shortfall) for each, shortfall in zip(done, short, strict=True)],
             posted=posted,
             refused=len(done) - posted,
         )

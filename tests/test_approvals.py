@@ -12,6 +12,7 @@ from tortoise.transactions import in_transaction
 from app.sandbox.slack_people import SLACK_IDS
 from credits.accounts.models import AccountRole, Membership, SlackLink
 from credits.accounts.service import add_membership
+from credits.actors import SYSTEM
 from credits.approvals.models import Approval, ApprovalDecision
 from credits.approvals.queries import latest_by_purchase
 from credits.approvals.rules import PolicyView
@@ -83,7 +84,7 @@ async def policy(service: Service, account_id: str, *, required: int, approvers:
         escalate_to_ids=(),
         slack_channel=None,
     )
-    await set_policy(wanted, now=await now())
+    await set_policy(SYSTEM, wanted, now=await now())
 
 
 async def test_a_large_purchase_waits_for_a_pressed_button_and_then_for_payment(service: Service, firm: Firm) -> None:

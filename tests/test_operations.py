@@ -10,7 +10,7 @@ import pytest
 from graphql import DocumentNode, OperationDefinitionNode, OperationType, build_schema, parse, validate
 from tortoise.transactions import in_transaction
 
-from credits.accounts.queries import account_places, pool_places
+from credits.accounts.queries import account_places, department_places, pool_places
 from credits.accounts.rules import Place
 from credits.accounts.service import create_pool
 from credits.ledger.queries import now
@@ -139,6 +139,12 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
             ends = {"fromWalletId": account.wallet_id, "toWalletId": pool.wallet_id}
             moved = {"credits": 4, "note": "April", "idempotencyKey": key}
             return await service.owner_token(account.account_id), {"input": ends | moved}
+        case "set-allocation-rule":
+            department_id, token = await department_of_its_own(service)
+            return token, {"input": {"departmentId": department_id, "credits": 200, "period": "MONTHLY"}}
+        case "request-allocation":
+            asked = {"departmentId": demo.departments["demo"], "credits": 40, "reason": f"Spring listings {key}"}
+            return "department_member", {"input": asked}
         case "adjust-credits":
             place = await service.account(credits_given=10)
             put_right = {"walletId": place.wallet_id, "change": -3, "reason": "Given twice", "idempotencyKey": key}
@@ -151,6 +157,27 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
         case "create-account":
             owner = {"ownerEmail": f"{key}@test.example", "ownerName": "Nora New", "timeZone": "Europe/Berlin"}
             return "operator", {"input": {"name": "New Realty", "kind": "ENTERPRISE", "idempotencyKey": key} | owner}
+        case "accounts":
+            return "operator", {"search": "@demo.example", "first": 2}
+        case "audit-log" | "update-account" | "suspend-account":
+            return await about_the_account(service, name)
+        case "create-pool" | "rename-pool" | "delete-pool" | "set-pool-notifications" | "create-department":
+            return await about_the_pool(service, name)
+        case "rename-department" | "delete-department":
+            department_id, token = await department_of_its_own(service)
+            renamed = {"name": "Suburbs"} if name == "rename-department" else {}
+            return token, {"input": {"id": department_id} | renamed}
+        case "add-member" | "set-member-role" | "remove-member":
+            return await about_a_member(service, name)
+        case "add-pool-administrator" | "remove-pool-administrator":
+            account, pool = await enterprise(service)
+            person = {"userId": await colleague(service, account)}
+            return await service.owner_token(account.account_id), {"input": {"poolId": pool.pool_id} | person}
+        case "add-department-member" | "remove-department-member":
+            department_id, token = await department_of_its_own(service)
+            place = (await department_places([department_id]))[department_id]
+            person = {"userId": await colleague(service, place)}
+            return token, {"input": {"departmentId": department_id} | person}
         case "approve-purchase":
             return "approver", {"input": {"purchaseId": await waiting(service), "comment": "Open house in May"}}
         case "reject-purchase":
@@ -175,12 +202,73 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
         case "snooze-alert":
             place = await service.account(credits_given=30)
             return await service.owner_token(place.account_id), {"input": {"walletId": place.wallet_id, "hours": 4}}
+        case "create-api-key":
+            lasting = {"accountId": demo.accounts["demo"], "name": "Nightly", "expiresAt": "2099-01-01T00:00:00Z"}
+            rights = {"scopes": ["read", "spend"], "walletIds": [demo.wallets["pool"]]}
+            return "owner", {"input": {**lasting, **rights}}
+        case "revoke-api-key":
+            _, variables = await sent_with(service, "create-api-key")
+            made = (await service.gql(OPERATIONS["create-api-key"], "owner", **variables)).data["createApiKey"]
+            return "owner", {"input": {"id": made["apiKey"]["id"]}}
+        case "api-keys":
+            return "owner", {"accountId": demo.accounts["demo"]}
         case "balance-changed":
             return "department_member", {"walletId": demo.wallets["department"]}
         case "account-balance-changed":
             return "auditor", {"accountId": demo.accounts["demo"]}
         case _:
             pytest.fail(f"operations/{name}.graphql has no variables here. Add them.")
+
+
+async def about_the_account(service: Service, name: str) -> tuple[str, dict[str, Any]]:
+    """For operations about a fresh account as a whole."""
+    place = await service.account()
+    owner, named = await service.owner_token(place.account_id), {"accountId": place.account_id}
+    match name:
+        case "audit-log":
+            return owner, named | {"first": 10}
+        case "suspend-account":
+            return "operator", {"input": named | {"suspended": True, "reason": "Its card was reported stolen"}}
+        case _:
+            return owner, {"input": named | {"name": "New Realty Group", "timeZone": "America/New_York"}}
+
+
+async def about_the_pool(service: Service, name: str) -> tuple[str, dict[str, Any]]:
+    """For operations about a fresh enterprise's pool."""
+    account, pool = await enterprise(service)
+    fields: dict[str, Any] = {
+        "create-pool": {"accountId": account.account_id, "name": "South"},
+        "rename-pool": {"id": pool.pool_id, "name": "Residential"},
+        "delete-pool": {"id": pool.pool_id},
+        "set-pool-notifications": {"poolId": pool.pool_id, "slackChannel": "#north", "weeklyDigest": False},
+        "create-department": {"poolId": pool.pool_id, "name": "Downtown"},
+    }
+    return await service.owner_token(account.account_id), {"input": fields[name]}
+
+
+async def about_a_member(service: Service, name: str) -> tuple[str, dict[str, Any]]:
+    """For operations about a member of a fresh enterprise."""
+    account, _ = await enterprise(service)
+    token, named = await service.owner_token(account.account_id), {"accountId": account.account_id}
+    if name == "add-member":
+        return token, {"input": named | {"email": f"{uuid4().hex}@test.example", "name": "Nils New", "role": "MEMBER"}}
+    person = {"userId": await colleague(service, account)}
+    return token, {"input": named | person | ({"role": "OWNER"} if name == "set-member-role" else {})}
+
+
+async def colleague(service: Service, place: Place) -> str:
+    """Somebody who was just added to the account; their id."""
+    wanted = {"email": f"{uuid4().hex}@test.example", "name": "Cora Colleague", "role": "MEMBER"}
+    added = await service.gql(OPERATIONS["add-member"], "operator", input={"accountId": place.account_id} | wanted)
+    user_id: str = added.data["addMember"]["membership"]["user"]["id"]
+    return user_id
+
+
+async def department_of_its_own(service: Service) -> tuple[str, str]:
+    """A department of a fresh enterprise's pool, and its owner's token."""
+    token, variables = await about_the_pool(service, "create-department")
+    made = (await service.gql(OPERATIONS["create-department"], token, **variables)).data["createDepartment"]
+    return made["department"]["id"], token
 
 
 async def held(service: Service) -> dict[str, Any]:

@@ -124,7 +124,7 @@ async def fresh(service: Service) -> AsyncIterator[Service]:
             user_id = service.demo.users[name]
             await add_membership(connection, account_id=account.id, user_id=user_id, role=AccountRole.MEMBER, at=at)
         await Account.filter(id=account.id).using_db(connection).update(slack_channel="#credits")
-    await set_policy(policy_of_the_demonstration(service, account.id), now=at)
+    await set_policy(SYSTEM, policy_of_the_demonstration(service, account.id), now=at)
     found = await department_places([department.id for department in departments])
     places = {
         "account": (await account_places([account.id]))[account.id],
@@ -172,6 +172,15 @@ async def test_the_walk_goes_as_the_readme_says(fresh: Service) -> None:
     bought = await fresh.gql(OPERATIONS["purchase"], id=walk.found["<id of the purchase>"])
     assert bought.data["purchase"]["status"] == "PAID"
     assert walk.taken == {"graphql": 15, "sh": 5, "Answer": 24, "Event": 4, "Card": 5}
+
+
+async def test_an_enterprise_is_set_up_as_the_readme_says(service: Service) -> None:
+    async with service.live("operator") as live:
+        walk = Walk(service, live)
+        for step in steps(section("Setting up an enterprise")):
+            await walk.take(step)
+
+    assert walk.taken == {"graphql": 8, "Answer": 11}
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +275,10 @@ class Walk:
             self.found |= {"<id of the hold>": hold["id"], "<id of its first item>": hold["items"][0]["id"]}
         if many := answer.get("deductCreditsMany"):
             self.found["<id of the first transaction>"] = many["results"][0]["transaction"]["id"]
+        for payload in filter(lambda each: isinstance(each, dict), answer.values()):
+            for part in (payload.get("account"), payload.get("pool"), payload.get("department"), _member(payload)):
+                if part and {"id", "name"} <= part.keys():
+                    self.found[f"<id of {part['name']}>"] = part["id"]
         if address := (bought or answer.get("purchase") or {}).get("checkoutUrl"):
             self.found["<checkoutUrl>"] = address
 
@@ -317,6 +330,12 @@ class Walk:
 
     def _count(self, kind: str) -> None:
         self.taken[kind] = self.taken.get(kind, 0) + 1
+
+
+def _member(payload: dict[str, Any]) -> dict[str, Any]:
+    membership = payload.get("membership") or {}
+    user: dict[str, Any] = membership.get("user") or {}
+    return user
 
 
 def shows(message: Posted, told: list[str]) -> bool:

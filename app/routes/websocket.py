@@ -2,7 +2,8 @@
 
 Strawberry's handler does the protocol; this adds what it leaves open: frames of the wrong shape close with 4400
 instead of dropping the socket, only subscriptions run here (a mutation would be cut when the socket closes), loaders
-are made anew for each operation, and the connection ends when the caller's token does or a right that it lived on.
+are made anew for each operation, and the connection ends when the caller's token does or a right that it lived on:
+whatever changes keys or roles tells so (`credits/access/changes.py`), and subscriptions ask anew at once.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from uuid_utils import uuid7
 from app.auth import caller_of
 from app.requests import parse_json, request_from
 from credits.access.service import Access, Caller
-from credits.errors import CreditsError, Forbidden, NotFound, Unauthenticated
+from credits.errors import CreditsError, Forbidden, NotFound, Unauthenticated, Unavailable
 from schema.context import Context, Services
 from schema.documents import BadRequest, Documents
 from schema.errors import formatted
@@ -33,6 +34,8 @@ from schema.loaders import Loaders
 
 INIT_WITHIN = timedelta(seconds=5)
 MAX_SUBSCRIPTIONS = 10
+# IANA's registry of close codes has it beside those of RFC 6455.
+TRY_AGAIN_LATER = 1013
 # RFC 6455, 5.5: a control frame carries 125 bytes, two of them the code.
 _MAX_REASON_BYTES = 123
 
@@ -85,7 +88,11 @@ class Handler(BaseGraphQLTransportWSHandler[Connection, None]):
 
     async def handle_connection_init(self, message: Any) -> None:
         """Let the protocol take it, and end the connection when the caller's token does."""
-        await super().handle_connection_init(message)
+        try:
+            await super().handle_connection_init(message)
+        except Unavailable as error:
+            await self.websocket.close(code=TRY_AGAIN_LATER, reason=str(error))
+            return
         caller = self.context.caller
         if self.connection_acknowledged and caller and caller.expires_at and self.expiry is None:
             left = (caller.expires_at - datetime.now(UTC)).total_seconds()
@@ -121,6 +128,12 @@ class Handler(BaseGraphQLTransportWSHandler[Connection, None]):
         if chosen.type is not OperationType.SUBSCRIPTION:
             raise BadRequest("Only subscriptions run over the websocket. Send queries and mutations by POST.")
         context = Context(services=self.view.services, caller=self.context.caller, loaders=Loaders())
+        try:
+            # The connection may be hours old, and what the caller showed then revoked since.
+            await context.renew()
+        except Unauthenticated as error:
+            await self.websocket.close(code=4403, reason=str(error))
+            return
         events = await documents.subscribe(chosen, operation.variables or {}, context)
         if isinstance(events, ExecutionResult):
             await self._errors(operation, events.errors or [], request_id)
@@ -131,7 +144,7 @@ class Handler(BaseGraphQLTransportWSHandler[Connection, None]):
                 async for event in events:
                     await self._next(operation, event, request_id)
                     told = True
-            except (NotFound, Forbidden):
+            except (NotFound, Forbidden, Unauthenticated):
                 if not told:
                     raise
                 await self.websocket.close(code=4403, reason="You may no longer see this")

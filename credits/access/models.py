@@ -7,7 +7,8 @@ from credits.accounts.models import ID_LENGTH, NAME_LENGTH, Account
 
 
 class ApiKey(Model):
-    """A key of one account. `wallet_ids` empty means every wallet of the account."""
+    """A key of one account. `wallet_ids` empty means every wallet of the account; `made_by` is the person who made it,
+    and what it buys counts as theirs where nobody may consent to the own purchase."""
 
     id = fields.CharField(ID_LENGTH, primary_key=True)
     account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("credits.Account", on_delete=fields.RESTRICT)
@@ -16,6 +17,7 @@ class ApiKey(Model):
     secret_hash = fields.CharField(64, unique=True)
     scopes = fields.JSONField[list[str]]()
     wallet_ids = fields.JSONField[list[str]]()
+    made_by = fields.CharField(ID_LENGTH, null=True)
     created_at = fields.DatetimeField()
     expires_at = fields.DatetimeField(null=True)
     revoked_at = fields.DatetimeField(null=True)

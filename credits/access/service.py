@@ -3,54 +3,43 @@
 Tokens and keys are never logged; keys are kept as hashes and compared in constant time.
 """
 
-import hashlib
 import hmac
 import json
-import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection
 
 from credits.access import tokens
-from credits.access.models import ApiKey
+from credits.access.keys import KEY_PREFIX, hash_of
+from credits.access.last_use import LastUses
+from credits.access.people import person_of
+from credits.access.providers import ProviderKeys
 from credits.accounts.queries import memberships
 from credits.accounts.rules import KeyGrant, Scope, Standing
 from credits.actors import Actor, ActorKind
 from credits.errors import Unauthenticated
-from credits.ids import Kind, make_id
 
-KEY_PREFIX = "sck_"
-_SHOWN = 12
-
-_BY_IDENTITY = """
-SELECT u.id, u.email FROM identities i JOIN users u ON u.id = i.user_id WHERE i.issuer = $1 AND i.subject = $2
-"""
-# The first token of a person who is known by e-mail links the two, once; a second at the same moment finds it done.
-_LINK = """
-WITH known AS (SELECT id, email FROM users WHERE lower(email) = lower($3)),
-     linked AS (INSERT INTO identities (issuer, subject, user_id) SELECT $1, $2, id FROM known ON CONFLICT DO NOTHING)
-SELECT id, email FROM known
-"""
-# The platform's staff are named by the settings; their first token makes them known. Their next links the two.
-_NEW_OPERATOR = """
-INSERT INTO users (id, name, email, created_at) VALUES ($1, $2, $2, credits_now())
-ON CONFLICT (lower(email)) DO UPDATE SET email = users.email RETURNING id, email
-"""
-_API_KEY = "SELECT id, account_id, scopes, wallet_ids, expires_at, revoked_at FROM api_keys WHERE "
+_API_KEY = """
+SELECT id, account_id, scopes, wallet_ids, expires_at, revoked_at, expires_at <= credits_now() AS lapsed,
+       last_used_at IS NULL OR last_used_at < credits_now() - interval '1 minute' AS unnoted
+FROM api_keys WHERE """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Whom this deployment believes: how tokens must be signed, service keys by name, operators by e-mail address
-    (lower case)."""
+    """Whom this deployment believes: how its own tokens must be signed, the identity providers by issuer, service keys
+    with their names (a name may have several), operators by e-mail address (lower case); and whether a stranger with a
+    valid token gets an account."""
 
     tokens: tokens.TokenRules
-    service_keys: Mapping[str, str]
+    providers: Mapping[str, ProviderKeys]
+    service_keys: Sequence[tuple[str, str]]
     operators: frozenset[str]
+    may_sign_up: bool
+    last_uses: LastUses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +51,10 @@ class Caller:
 
 
 async def authenticate(access: Access, bearer: str) -> Caller:
-    """Who shows this token or key. Raises Unauthenticated for one that is not valid (any more)."""
+    """Who shows this token or key. Raises Unauthenticated for one that is not valid (any more), and Unavailable for a
+    token that cannot be verified now."""
     if bearer.startswith(KEY_PREFIX):
-        return await _api_key(bearer)
+        return await _api_key(access, bearer)
     if bearer.count(".") == 2:
         return await _person(access, bearer)
     return _service(access, bearer)
@@ -75,19 +65,10 @@ async def _read(sql: str, *values: Any) -> list[dict[str, Any]]:
 
 
 async def _person(access: Access, token: str) -> Caller:
-    claims = tokens.read(access.tokens, token)
-    found = await _read(_BY_IDENTITY, claims.issuer, claims.subject)
-    if not found and claims.email and claims.email_verified:
-        found = await _read(_LINK, claims.issuer, claims.subject, claims.email)
-        if not found and claims.email.lower() in access.operators:
-            found = await _read(_NEW_OPERATOR, make_id(Kind.USER), claims.email)
-    if not found:
-        raise Unauthenticated("Nobody here is known by this token. Ask an owner of your account to add you.")
-    user_id = found[0]["id"]
+    claims = await tokens.verified(access.tokens, access.providers, token)
+    user_id, email = await person_of(claims, may_sign_up=access.may_sign_up, operators=access.operators)
     standing = Standing(
-        actor=Actor(kind=ActorKind.USER, id=user_id),
-        user_id=user_id,
-        operator=found[0]["email"].lower() in access.operators,
+        actor=Actor(kind=ActorKind.USER, id=user_id), user_id=user_id, operator=email.lower() in access.operators
     )
     return Caller(standing=await refreshed(standing), expires_at=claims.expires_at)
 
@@ -106,13 +87,15 @@ async def refreshed(standing: Standing) -> Standing:
 def _good_key(found: list[dict[str, Any]]) -> dict[str, Any]:
     if not found or found[0]["revoked_at"] is not None:
         raise Unauthenticated("This API key is not valid. An owner of the account can make a new one.")
-    if found[0]["expires_at"] is not None and found[0]["expires_at"] <= datetime.now(UTC):
+    if found[0]["lapsed"]:
         raise Unauthenticated("This API key has expired. An owner of the account can make a new one.")
     return found[0]
 
 
-async def _api_key(secret: str) -> Caller:
+async def _api_key(access: Access, secret: str) -> Caller:
     row = _good_key(await _read(_API_KEY + "secret_hash = $1", hash_of(secret)))
+    if row["unnoted"]:
+        access.last_uses.note(row["id"])
     grant = KeyGrant(
         account_id=row["account_id"],
         scopes=frozenset(Scope(scope) for scope in json.loads(row["scopes"])),
@@ -124,41 +107,8 @@ async def _api_key(secret: str) -> Caller:
 
 def _service(access: Access, bearer: str) -> Caller:
     shown = bearer.encode()
-    matches = [name for name, secret in access.service_keys.items() if hmac.compare_digest(secret.encode(), shown)]
+    matches = [name for name, secret in access.service_keys if hmac.compare_digest(secret.encode(), shown)]
     if not matches:
         raise Unauthenticated("This is no token or key of this service. Send Authorization: Bearer <token>.")
     actor = Actor(kind=ActorKind.SERVICE, id=f"svc_{matches[0]}")
     return Caller(standing=Standing(actor=actor, service=True), expires_at=None)
-
-
-def hash_of(secret: str) -> str:
-    """What is kept of a key. Its 256 random bits need no salt and no slow hash."""
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def new_secret() -> str:
-    """A fresh API key."""
-    return KEY_PREFIX + secrets.token_urlsafe(32)
-
-
-async def add_api_key(
-    connection: BaseDBAsyncClient,
-    *,
-    account_id: str,
-    name: str,
-    secret: str,
-    scopes: frozenset[Scope],
-    at: datetime,
-) -> ApiKey:
-    """Keep a key of the account; only its hash and first characters stay."""
-    return await ApiKey.create(
-        id=make_id(Kind.API_KEY),
-        account_id=account_id,
-        name=name,
-        prefix=secret[:_SHOWN],
-        secret_hash=hash_of(secret),
-        scopes=sorted(scope.value for scope in scopes),
-        wallet_ids=[],
-        created_at=at,
-        using_db=connection,
-    )

@@ -59,8 +59,12 @@ class Account(Model):
     id = fields.CharField(ID_LENGTH, primary_key=True)
     name = fields.CharField(NAME_LENGTH)
     kind = fields.CharEnumField(AccountKind, max_length=20)
+    # What was set last; until `time_zone_from` the former one still applies.
     time_zone = fields.CharField(64)
+    former_time_zone = fields.CharField(64, null=True)
+    time_zone_from = fields.DatetimeField(null=True)
     suspended_at = fields.DatetimeField(null=True)
+    suspended_because = fields.CharField(500, null=True)
     slack_channel = fields.CharField(80, null=True)
     created_at = fields.DatetimeField()
 
@@ -83,12 +87,17 @@ class Membership(Model):
 
 
 class Pool(Model):
-    """A part of an enterprise with credits, administrators and departments of its own."""
+    """A part of an enterprise with credits, administrators and departments of its own. A deleted one keeps its row: its
+    wallet's history stays."""
 
     id = fields.CharField(ID_LENGTH, primary_key=True)
     account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("credits.Account", on_delete=fields.RESTRICT)
     name = fields.CharField(NAME_LENGTH)
+    slack_channel = fields.CharField(80, null=True)
+    tell_allocation_use = fields.BooleanField(db_default=True)
+    tell_weekly = fields.BooleanField(db_default=True)
     created_at = fields.DatetimeField()
+    deleted_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "pools"
@@ -108,13 +117,14 @@ class PoolAdministrator(Model):
 
 
 class Department(Model):
-    """A team that spends from a wallet of its own."""
+    """A team that spends from a wallet of its own. A deleted one keeps its row: its wallet's history stays."""
 
     id = fields.CharField(ID_LENGTH, primary_key=True)
     account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("credits.Account", on_delete=fields.RESTRICT)
     pool: fields.ForeignKeyRelation[Pool] = fields.ForeignKeyField("credits.Pool", on_delete=fields.RESTRICT)
     name = fields.CharField(NAME_LENGTH)
     created_at = fields.DatetimeField()
+    deleted_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "departments"

@@ -1,6 +1,7 @@
 """Reads of accounts and people: how a caller stands, where things stand, and the rows behind both."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from tortoise.connection import get_connection
@@ -16,24 +17,35 @@ SELECT m.account_id, m.role,
 FROM memberships m WHERE m.user_id = $1 ORDER BY m.id
 """
 _ACCOUNT_PLACES = """
-SELECT a.id, a.id AS account_id, a.kind, NULL AS pool_id, NULL AS department_id, w.id AS wallet_id
+SELECT a.id, a.id AS account_id, a.kind, NULL AS pool_id, NULL AS department_id, w.id AS wallet_id, false AS closed
 FROM accounts a JOIN wallets w ON w.owner_id = a.id WHERE a.id = ANY($1)
 """
 _POOL_PLACES = """
-SELECT p.id, p.account_id, a.kind, p.id AS pool_id, NULL AS department_id, w.id AS wallet_id
+SELECT p.id, p.account_id, a.kind, p.id AS pool_id, NULL AS department_id, w.id AS wallet_id,
+       p.deleted_at IS NOT NULL AS closed
 FROM pools p JOIN accounts a ON a.id = p.account_id JOIN wallets w ON w.owner_id = p.id WHERE p.id = ANY($1)
 """
 _DEPARTMENT_PLACES = """
-SELECT d.id, d.account_id, a.kind, d.pool_id, d.id AS department_id, w.id AS wallet_id
+SELECT d.id, d.account_id, a.kind, d.pool_id, d.id AS department_id, w.id AS wallet_id,
+       d.deleted_at IS NOT NULL AS closed
 FROM departments d JOIN accounts a ON a.id = d.account_id JOIN wallets w ON w.owner_id = d.id WHERE d.id = ANY($1)
 """
 _WALLET_PLACES = """
 SELECT w.id, w.account_id, a.kind, w.id AS wallet_id,
        CASE w.owner_kind WHEN 'POOL' THEN w.owner_id WHEN 'DEPARTMENT' THEN d.pool_id END AS pool_id,
-       d.id AS department_id
+       d.id AS department_id, d.deleted_at IS NOT NULL OR p.deleted_at IS NOT NULL AS closed
 FROM wallets w JOIN accounts a ON a.id = w.account_id
+LEFT JOIN pools p ON w.owner_kind = 'POOL' AND p.id = w.owner_id
 LEFT JOIN departments d ON w.owner_kind = 'DEPARTMENT' AND d.id = w.owner_id
 WHERE w.id = ANY($1)
+"""
+_FOUND = """
+SELECT a.id FROM accounts a
+WHERE ($1 = '' OR a.id = $1 OR strpos(lower(a.name), lower($1)) > 0 OR EXISTS (
+    SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id
+    WHERE m.account_id = a.id AND strpos(lower(u.email), lower($1)) > 0))
+    AND ($2::timestamptz IS NULL OR (a.created_at, a.id) < ($2, $3::text))
+ORDER BY a.created_at DESC, a.id DESC LIMIT $4
 """
 
 
@@ -78,6 +90,7 @@ async def _places(sql: str, ids: Iterable[str]) -> dict[str, Place]:
             account_kind=AccountKind(row["kind"]),
             pool_id=row["pool_id"],
             department_id=row["department_id"],
+            closed=row["closed"],
             wallet_id=row["wallet_id"],
         )
         for row in await _read(sql, list(ids))
@@ -98,6 +111,13 @@ async def owners_of(account_id: str) -> list[str]:
     """The people who own the account."""
     found = await _read("SELECT user_id FROM memberships WHERE account_id = $1 AND role = 'OWNER'", account_id)
     return [row["user_id"] for row in found]
+
+
+async def find_accounts(search: str, *, limit: int, before: tuple[datetime, str] | None = None) -> list[str]:
+    """The newest `limit` accounts before that (time, id) with this in their name or in a member's e-mail address (any
+    case), or with this id; newest first. An empty search finds all."""
+    at, account_id = before or (None, None)
+    return [row["id"] for row in await _read(_FOUND, search, at, account_id, limit)]
 
 
 async def find_person(name: str) -> str | None:

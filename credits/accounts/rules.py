@@ -66,13 +66,15 @@ class Standing:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where a thing stands: in an account, in one of its pools, in one of that pool's departments. `wallet_id` is
-    the wallet of that place, where the question is about it."""
+    the wallet of that place, where the question is about it. A `closed` place is a pool or department that was deleted:
+    what its wallet did can still be read by those who may read it, and nothing can be done there."""
 
     account_id: str
     account_kind: AccountKind
     pool_id: str | None = None
     department_id: str | None = None
     wallet_id: str | None = None
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,13 @@ class Action(Enum):
     )
     SEE_MEMBERS = _permission(None, Role.OWNER, Role.AUDITOR, Role.OPERATOR)
     SEE_EMAILS = _permission(None, Role.OWNER, Role.OPERATOR)
+    SEE_AUDIT_LOG = _permission(None, Role.OWNER, Role.AUDITOR, Role.OPERATOR)
+    MANAGE_ACCOUNT = _permission(None, Role.OWNER, Role.OPERATOR)
+    MANAGE_POOLS = _permission(Scope.MANAGE, Role.OWNER, Role.OPERATOR)
+    MANAGE_POOL = _permission(Scope.MANAGE, Role.OWNER, Role.ADMINISTRATOR, Role.OPERATOR)
+    MANAGE_PEOPLE = _permission(Scope.MANAGE, Role.OWNER, Role.OPERATOR)
+    SET_ROLES = _permission(None, Role.OWNER, Role.OPERATOR)
+    MANAGE_KEYS = _permission(None, Role.OWNER)
     SEE_PURCHASES = _permission(
         Scope.READ, Role.OWNER, Role.AUDITOR, Role.MEMBER, Role.ADMINISTRATOR, Role.SPENDER, Role.OPERATOR
     )
@@ -108,6 +117,8 @@ class Action(Enum):
     SPEND = _permission(Scope.SPEND, Role.OWNER, Role.ADMINISTRATOR, Role.SPENDER, Role.SERVICE)
     REFUND = _permission(Scope.SPEND, Role.OWNER, Role.ADMINISTRATOR, Role.SERVICE, Role.OPERATOR)
     ALLOCATE = _permission(Scope.ALLOCATE, Role.OWNER, Role.ADMINISTRATOR)
+    REQUEST_ALLOCATION = _permission(Scope.ALLOCATE, Role.OWNER, Role.ADMINISTRATOR, Role.SPENDER)
+    SET_STANDING_ORDER = _permission(Scope.ALLOCATE, Role.OWNER, Role.ADMINISTRATOR, Role.OPERATOR)
     PURCHASE = _permission(Scope.PURCHASE, Role.OWNER, Role.MEMBER, Role.ADMINISTRATOR, Role.SPENDER)
     DECIDE = _permission(None, Role.OWNER, Role.MEMBER)
     SEE_APPROVALS = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.MEMBER, Role.OPERATOR)

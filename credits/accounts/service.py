@@ -1,14 +1,16 @@
 """Making accounts, pools, departments and people. Every one of the first three gets its wallet in the same commit."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.transactions import in_transaction
 
+from credits.accounts.audit_log import record
 from credits.accounts.models import (
     NAME_LENGTH,
     Account,
@@ -63,7 +65,7 @@ async def create_account(actor: Actor, wanted: NewAccount) -> tuple[Account, boo
     name = clean_name(wanted.name, field="name")
     owner_name = clean_name(wanted.owner_name, field="ownerName")
     email = clean_email(wanted.owner_email, field="ownerEmail")
-    _check_time_zone(wanted.time_zone)
+    check_time_zone(wanted.time_zone)
 
     # Made once: found again after a commit whose answer was lost, it is no replay.
     account_id = make_id(Kind.ACCOUNT)
@@ -73,22 +75,42 @@ async def create_account(actor: Actor, wanted: NewAccount) -> tuple[Account, boo
             now, made_before = await _claimed(connection, key, account_id)
             if made_before:
                 return await Account.get(id=made_before, using_db=connection), made_before != account_id
-            account = await Account.create(
-                id=account_id,
+            owner = await find_or_make_user(connection, name=owner_name, email=email, at=now)
+            account = await open_account(
+                connection,
+                actor,
+                account_id=account_id,
                 name=name,
                 kind=wanted.kind,
                 time_zone=wanted.time_zone,
-                created_at=now,
-                using_db=connection,
+                owner_id=owner.id,
+                at=now,
             )
-            await open_wallet(
-                connection, account_id=account_id, owner_kind=OwnerKind.ACCOUNT, owner_id=account_id, at=now
-            )
-            owner = await find_or_make_user(connection, name=owner_name, email=email, at=now)
-            await add_membership(connection, account_id=account_id, user_id=owner.id, role=AccountRole.OWNER, at=now)
             return account, False
 
     return await trying_again(work)
+
+
+async def open_account(
+    connection: BaseDBAsyncClient,
+    actor: Actor,
+    *,
+    account_id: str,
+    name: str,
+    kind: AccountKind,
+    time_zone: str,
+    owner_id: str,
+    at: datetime,
+) -> Account:
+    """An account with its wallet and its owner."""
+    account = await Account.create(
+        id=account_id, name=name, kind=kind, time_zone=time_zone, created_at=at, using_db=connection
+    )
+    await open_wallet(connection, account_id=account_id, owner_kind=OwnerKind.ACCOUNT, owner_id=account_id, at=at)
+    await add_membership(connection, account_id=account_id, user_id=owner_id, role=AccountRole.OWNER, at=at)
+    made = {"name": name, "kind": kind, "timeZone": time_zone, "owner": owner_id}
+    await record(connection, actor, "createAccount", account_id=account_id, target=account_id, after=made)
+    return account
 
 
 async def _claimed(connection: BaseDBAsyncClient, key: Key, result_id: str) -> tuple[datetime, str | None]:
@@ -159,10 +181,10 @@ async def add_department_member(
 
 
 def clean_name(value: str, *, field: str) -> str:
-    """The name without spaces around it; refused when empty or over 200 characters."""
+    """The name without spaces around it; refused when nothing of it can be seen or over 200 characters."""
     name = (clean(value, field=field, limit=NAME_LENGTH) or "").strip()
-    if not name:
-        raise Refusal(RefusalCode.INVALID, "A name has at least one character.", field=field)
+    if not any(unicodedata.category(character)[0] in "LNPS" for character in name):
+        raise Refusal(RefusalCode.INVALID, "A name has at least one character that can be seen.", field=field)
     return name
 
 
@@ -174,11 +196,11 @@ def clean_email(value: str, *, field: str) -> str:
     return email
 
 
-def _check_time_zone(name: str) -> ZoneInfo:
+def check_time_zone(name: str) -> None:
+    """Refuse what is no IANA name."""
     if name not in available_timezones():
         raise Refusal(
             RefusalCode.INVALID,
             "There is no such time zone. Give an IANA name such as Europe/Berlin.",
             field="timeZone",
         )
-    return ZoneInfo(name)

@@ -7,10 +7,12 @@ import structlog
 from tortoise.transactions import in_transaction
 
 from credits import chat, outbox
+from credits.accounts.audit_log import record
 from credits.accounts.models import PoolAdministrator, User
 from credits.accounts.places import names_of
 from credits.accounts.queries import owners_of, wallet_places
 from credits.accounts.rules import Place
+from credits.actors import Actor
 from credits.alerts.messages import changed_card, low_card, message_of, recovered_card, snoozed_card, subject
 from credits.alerts.rules import MAX_THRESHOLD, AlertEvent, AlertPhase, after_settings
 from credits.chat import People
@@ -27,7 +29,7 @@ MAX_SNOOZE_HOURS = 24 * 30
 
 
 async def set_alert(
-    publisher: Publisher, wallet_id: str, *, threshold: int, enabled: bool, channel: str | None
+    publisher: Publisher, actor: Actor, wallet_id: str, *, threshold: int, enabled: bool, channel: str | None
 ) -> None:
     """Other settings for the wallet's alert. Moving the threshold above the balance fires nothing."""
     if not 0 <= threshold <= MAX_THRESHOLD:
@@ -35,6 +37,8 @@ async def set_alert(
     where = clean(channel, field="slackChannel", limit=80)
     async with in_transaction() as connection:
         wallet = await lock_wallet(connection, wallet_id)
+        row = await Wallet.get(id=wallet_id, using_db=connection)
+        before = {"threshold": row.alert_threshold, "enabled": row.alert_enabled, "slackChannel": row.alert_channel}
         available = (await balances([wallet_id]))[wallet_id].available
         wallet.alert, event = after_settings(wallet.alert, threshold=threshold, enabled=enabled, available=available)
         await (
@@ -50,6 +54,17 @@ async def set_alert(
         )
         if event is not None:
             await outbox.add(connection, [message_of(wallet, event, available)])
+        after = {"threshold": threshold, "enabled": enabled, "slackChannel": where}
+        if before != after:
+            await record(
+                connection,
+                actor,
+                "setBalanceAlert",
+                account_id=wallet.account_id,
+                target=wallet_id,
+                before=before,
+                after=after,
+            )
     view = (await balances([wallet_id]))[wallet_id]
     change = BalanceChange(account_id=wallet.account_id, balance=view, causes=("SETTINGS",), last_transaction_id=None)
     await tell(publisher, [change])

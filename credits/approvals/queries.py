@@ -129,7 +129,8 @@ async def waiting_for(user_id: str) -> list[ApprovalView]:
         "SELECT a.id FROM approvals a JOIN purchases p ON p.id = a.purchase_id"
         " JOIN memberships m ON m.account_id = a.account_id AND m.user_id = $1"
         " WHERE a.status = 'PENDING' AND a.expires_at > credits_now() AND a.approver_ids ? $1"
-        " AND p.requested_by_id <> $1 AND NOT EXISTS"
+        " AND p.requested_by_id <> $1"
+        " AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = p.requested_by_id AND k.made_by = $1) AND NOT EXISTS"
         " (SELECT 1 FROM approval_decisions d WHERE d.approval_id = a.id AND d.approver_id = $1) ORDER BY a.created_at",
         [user_id],
     )

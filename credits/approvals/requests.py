@@ -14,9 +14,13 @@ from credits.outbox import Message, Queue
 REQUESTED_JOB = "approval.requested"
 DECIDED_JOB = "approval.decided"
 
+# A person and the keys that they made are one requester.
 _COUNTED = """
+WITH person AS (SELECT coalesce((SELECT made_by FROM api_keys WHERE id = $2), $2) AS id),
+     requesters AS (SELECT id FROM person
+                    UNION SELECT k.id FROM api_keys k JOIN person ON k.made_by = person.id WHERE k.account_id = $1)
 SELECT coalesce(sum(credits), 0)::bigint AS credits FROM purchases
-WHERE account_id = $1 AND requested_by_id = $2 AND created_at > $3
+WHERE account_id = $1 AND requested_by_id IN (SELECT id FROM requesters) AND created_at > $3
     AND status IN ('PENDING_APPROVAL', 'AWAITING_PAYMENT', 'PROCESSING', 'PAID')
 """
 

@@ -8,7 +8,10 @@ from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
 from credits import outbox
-from credits.accounts.models import Membership, User
+from credits.access.queries import maker_of
+from credits.accounts.audit_log import record
+from credits.accounts.models import AccountRole, Membership, User
+from credits.actors import Actor
 from credits.approvals import queries
 from credits.approvals.models import (
     Approval,
@@ -80,10 +83,13 @@ async def _decide(connection: BaseDBAsyncClient, approval_id: str, decision: Dec
     request = Request(
         status=row.status,
         approver_ids=row.approver_ids,
-        requested_by=purchase.requested_by_id,
+        requested_by=await maker_of(purchase.requested_by_id) or purchase.requested_by_id,
         expires_at=row.expires_at,
     )
-    is_member = await Membership.exists(account_id=account_id, user_id=decision.user_id, using_db=connection)
+    # An auditor looks on, also at what they were once named for.
+    is_member = await Membership.exists(
+        account_id=account_id, user_id=decision.user_id, role__not=AccountRole.AUDITOR, using_db=connection
+    )
     may_decide(request, user_id=decision.user_id, is_member=is_member, now=now)
     if row.status is not ApprovalStatus.PENDING:
         raise Refusal(RefusalCode.ALREADY_DECIDED, await _already(row))
@@ -179,30 +185,23 @@ async def expire_due(publisher: Publisher) -> int:
     return len(ended)
 
 
-async def set_policy(wanted: PolicyView, *, now: datetime) -> PolicyView:
+async def set_policy(actor: Actor, wanted: PolicyView, *, now: datetime) -> PolicyView:
     """Make the policy, or change the one of the same pool and minimum. Requests that are open keep theirs. Refused: one
     that could never be met, and people who are not members of the account."""
     check_policy(wanted)
+    channel = clean(wanted.slack_channel, field="slackChannel", limit=80)
     for ids, field in ((wanted.approver_ids, "approverIds"), (wanted.escalate_to_ids, "escalateToIds")):
         members = await Membership.filter(account_id=wanted.account_id, user_id__in=list(ids)).count()
         if members != len(set(ids)) or len(set(ids)) != len(ids):
             raise Refusal(RefusalCode.INVALID, "Name members of the account, each once.", field=field)
     async with in_transaction() as connection:
-        defaults = {
-            "approver_ids": list(wanted.approver_ids),
-            "required_approvals": wanted.required_approvals,
-            "expires_after_hours": wanted.expires_after_hours,
-            "remind_after_hours": wanted.remind_after_hours,
-            "escalate_after_hours": wanted.escalate_after_hours,
-            "escalate_to_ids": list(wanted.escalate_to_ids),
-            "slack_channel": clean(wanted.slack_channel, field="slackChannel", limit=80),
-        }
         row = await ApprovalPolicy.get_or_none(
             account_id=wanted.account_id,
             pool_id=wanted.pool_id,
             minimum_credits=wanted.minimum_credits,
             using_db=connection,
         )
+        before = _told_of(queries.policy_view(row)) if row else None
         if row is None:
             row = ApprovalPolicy(
                 id=make_id(Kind.APPROVAL_POLICY),
@@ -210,15 +209,57 @@ async def set_policy(wanted: PolicyView, *, now: datetime) -> PolicyView:
                 pool_id=wanted.pool_id,
                 minimum_credits=wanted.minimum_credits,
                 created_at=now,
-                **defaults,
             )
-        else:
-            row.update_from_dict(defaults)
+        row.approver_ids = list(wanted.approver_ids)
+        row.required_approvals = wanted.required_approvals
+        row.expires_after_hours = wanted.expires_after_hours
+        row.remind_after_hours = wanted.remind_after_hours
+        row.escalate_after_hours = wanted.escalate_after_hours
+        row.escalate_to_ids = list(wanted.escalate_to_ids)
+        row.slack_channel = channel
         await row.save(using_db=connection)
-    return queries.policy_view(row)
+        view = queries.policy_view(row)
+        if before != (after := _told_of(view)):
+            await record(
+                connection,
+                actor,
+                "setApprovalPolicy",
+                account_id=view.account_id,
+                target=view.id,
+                before=before,
+                after=after,
+            )
+    return view
 
 
-async def delete_policy(policy_id: str) -> None:
+async def delete_policy(actor: Actor, policy_id: str) -> None:
     """Ask for no consent by it any more; requests that are open go on."""
-    if not await ApprovalPolicy.filter(id=policy_id).delete():
-        raise NotFound
+    async with in_transaction() as connection:
+        row = await ApprovalPolicy.filter(id=policy_id).using_db(connection).select_for_update().first()
+        if row is None:
+            raise NotFound
+        await row.delete(using_db=connection)
+        view = queries.policy_view(row)
+        await record(
+            connection,
+            actor,
+            "deleteApprovalPolicy",
+            account_id=view.account_id,
+            target=view.id,
+            before=_told_of(view),
+        )
+
+
+def _told_of(policy: PolicyView) -> dict[str, object]:
+    """What the audit log keeps of a policy."""
+    return {
+        "poolId": policy.pool_id,
+        "minimumCredits": policy.minimum_credits,
+        "approverIds": " ".join(policy.approver_ids),
+        "requiredApprovals": policy.required_approvals,
+        "expiresAfterHours": policy.expires_after_hours,
+        "remindAfterHours": policy.remind_after_hours,
+        "escalateAfterHours": policy.escalate_after_hours,
+        "escalateToIds": " ".join(policy.escalate_to_ids) or None,
+        "slackChannel": policy.slack_channel,
+    }

@@ -3,6 +3,7 @@
 import structlog
 
 from credits import chat
+from credits.access.queries import maker_of
 from credits.accounts.models import Membership, User
 from credits.accounts.places import names_of
 from credits.approvals import queries
@@ -76,9 +77,10 @@ async def _recipients(people: People, about: Subject) -> list[str]:
     approval = about.approval
     if approval.slack_channel:
         return [approval.slack_channel]
+    requester = about.purchase.requested_by.id
     # Who has left the account, or asked for the purchase, could not decide it and is not shown it.
     members = await Membership.filter(account_id=approval.account_id, user_id__in=list(approval.approver_ids))
-    deciding = {str(row.__dict__["user_id"]) for row in members} - {about.purchase.requested_by.id}
+    deciding = {str(row.__dict__["user_id"]) for row in members} - {requester, await maker_of(requester)}
     return await people.of_users(sorted(deciding)) or await people.channel_of_account(approval.account_id)
 
 

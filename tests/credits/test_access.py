@@ -11,8 +11,8 @@ from tortoise.transactions import in_transaction
 
 from app.auth import token_rules
 from credits.access import tokens
+from credits.access.keys import add_api_key, new_secret
 from credits.access.models import ApiKey
-from credits.access.service import add_api_key, new_secret
 from credits.accounts.models import Identity
 from credits.accounts.rules import Scope
 from credits.accounts.service import find_or_make_user
@@ -48,7 +48,10 @@ def token(**changes: Any) -> str:
         token(sub=None),
         token(nbf=datetime.now(UTC) + timedelta(minutes=5)),
         token(secret="", algorithm="none"),
-        token(sub="nobody", email="nobody@test.example"),
+        token(sub="nobody", email=None),
+        token(sub="nobody", email="no address"),
+        token(sub="no\x00body", email="nobody@test.example"),
+        token(exp=10**18),
         token(sub="unverified", email="member@demo.example", email_verified=False),
         token(sub="unverified", email="member@demo.example", email_verified="true"),
         "a.b.c",

@@ -10,6 +10,11 @@ from tests.credits.ledger.busy import busy_account
 from tests.support.service import Service
 
 CONSTRAINTS = {
+    "allocation_requests_credits",
+    "allocation_requests_status",
+    "allocation_rules_credits",
+    "allocation_rules_department",
+    "allocation_rules_period",
     "clawbacks_amounts",
     "clawbacks_wallet_id_fkey",
     "clock_offset_singleton_check",
@@ -60,6 +65,7 @@ CONSTRAINTS = {
     "transactions_sequence",
     "transactions_transfer",
     "transactions_wallet_id_fkey",
+    "use_notices_percent",
     "wallets_balance",
     "wallets_debt",
     "wallets_held",
@@ -67,6 +73,8 @@ CONSTRAINTS = {
     "wallets_sequence",
 }
 INDEXES = {
+    "allocation_rules_due",
+    "allocation_rules_pool",
     "clawbacks_account",
     "clawbacks_purchase",
     "hold_items_hold",
@@ -88,6 +96,7 @@ INDEXES = {
     "wallets_in_debt",
 }
 UNIQUE_INDEXES = {
+    "allocation_requests_once",
     "departments_name_unique",
     "pools_name_unique",
     "transactions_payment_once",
@@ -104,6 +113,7 @@ UNIQUE_COLUMNS = {
     ("pool_administrators", "pool_id,user_id"),
     ("purchases", "checkout_id"),
     ("transactions", "wallet_id,sequence"),
+    ("use_notices", "subject_id,period_start,percent"),
     ("wallets", "owner_id"),
 }
 TRIGGERS = {

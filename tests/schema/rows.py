@@ -3,6 +3,11 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from credits.access.keys import hash_of
+from credits.access.models import ApiKey
+from credits.accounts.models import AccountRole
+from credits.accounts.rules import Scope
+from tests.app.routes.support import add_key
 from tests.schema.world import MUCH, World
 
 # The id of what a role asks for: within its scope, or (`inside` False) beyond it.
@@ -123,6 +128,31 @@ async def _watched(world: World, role: str, inside: bool) -> str:
     return world.id_of("account")
 
 
+async def _pool_to_delete(world: World, role: str, inside: bool) -> str:
+    return world.id_of("pool") if role == "pool_admin" else await world.new_pool()
+
+
+async def _department_to_delete(world: World, role: str, inside: bool) -> str:
+    if role == "department_member":
+        return world.id_of("department")
+    return await world.new_department("pool" if inside else "other_pool")
+
+
+def _with_a_newcomer(subject: Subject) -> Subject:
+    """The same, with a new member whom `$person` stands for."""
+
+    async def asked(world: World, role: str, inside: bool) -> str:
+        world.newcomer = (await world.hire(AccountRole.MEMBER)).id
+        return await subject(world, role, inside)
+
+    return asked
+
+
+async def _api_key(world: World, role: str, inside: bool) -> str:
+    secret = await add_key(world.id_of("account"), frozenset({Scope.READ}))
+    return (await ApiKey.get(secret_hash=hash_of(secret))).id
+
+
 PLACE, WALLET = _ids(), _ids(wallets=True)
 _BUY = """mutation ($id: ID!, $key: String!) { done: purchaseCredits(input: {walletId: $id, packageCode: "STARTER",
   idempotencyKey: $key}) { purchase { id status } userErrors { code } } }"""
@@ -148,6 +178,10 @@ _TO_POOL = """mutation ($id: ID!, $pool: ID!, $key: String!) { done: allocateCre
   toWalletId: $pool, credits: 1, idempotencyKey: $key}) { from { id } to { id } transactions { change }
   userErrors { code } } }"""
 _TO_DEPARTMENT = _TO_POOL.replace("$pool", "$department")
+_SET_ORDER = """mutation ($id: ID!) { done: setAllocationRule(input: {departmentId: $id, credits: 5}) {
+  department { allocationRule { credits nextRun } } userErrors { code } } }"""
+_ASK_FOR_MORE = """mutation ($id: ID!) { done: requestAllocation(input: {departmentId: $id, credits: 5,
+  reason: "A test"}) { requested userErrors { code } } }"""
 _ADJUST = """mutation ($id: ID!, $key: String!) { done: adjustCredits(input: {walletId: $id, change: -1,
   reason: "A test", idempotencyKey: $key}) { transaction { change } userErrors { code } } }"""
 _GRANT = """mutation ($id: ID!, $key: String!) { done: grantCredits(input: {walletId: $id, credits: 5, reason: "A test",
@@ -165,6 +199,33 @@ _SET_ALERT = """mutation ($id: ID!) { done: setBalanceAlert(input: {walletId: $i
   userErrors { code } } }"""
 _SNOOZE = """mutation ($id: ID!) { done: snoozeAlert(input: {walletId: $id}) { wallet { id }
   userErrors { code } } }"""
+_RENAME_ACCOUNT = """mutation ($id: ID!, $key: String!) { done: updateAccount(input: {accountId: $id, name: $key}) {
+  account { id name } userErrors { code } } }"""
+_SUSPEND = """mutation ($id: ID!) { done: suspendAccount(input: {accountId: $id, suspended: false, reason: "A test"}) {
+  account { id suspended } userErrors { code } } }"""
+_CREATE_POOL = """mutation ($id: ID!, $key: String!) { done: createPool(input: {accountId: $id, name: $key}) {
+  pool { id name } userErrors { code } } }"""
+_RENAME_POOL = """mutation ($id: ID!, $key: String!) { done: renamePool(input: {id: $id, name: $key}) {
+  pool { id name } userErrors { code } } }"""
+_TELL_POOL = """mutation ($id: ID!) { done: setPoolNotifications(input: {poolId: $id, weeklyDigest: false}) {
+  pool { notifications { weeklyDigest } } userErrors { code } } }"""
+_CREATE_DEPARTMENT = """mutation ($id: ID!, $key: String!) { done: createDepartment(input: {poolId: $id, name: $key}) {
+  department { id name } userErrors { code } } }"""
+_RENAME_DEPARTMENT = _RENAME_POOL.replace("renamePool", "renameDepartment").replace("pool {", "department {")
+_DELETE = "mutation ($id: ID!) { done: %s(input: {id: $id}) { id userErrors { code } } }"
+_ADD_MEMBER = """mutation ($id: ID!, $email: String!) { done: addMember(input: {accountId: $id, email: $email,
+  name: "New", role: MEMBER}) { membership { role user { name } } userErrors { code } } }"""
+_SET_ROLE = """mutation ($id: ID!, $person: ID!) { done: setMemberRole(input: {accountId: $id, userId: $person,
+  role: AUDITOR}) { membership { role } userErrors { code } } }"""
+_REMOVE_MEMBER = """mutation ($id: ID!, $person: ID!) { done: removeMember(input: {accountId: $id, userId: $person}) {
+  account { id } userErrors { code } } }"""
+_OF_POOL = """mutation ($id: ID!, $person: ID!) { done: %s(input: {poolId: $id, userId: $person}) {
+  pool { id administrators { id } } userErrors { code } } }"""
+_OF_DEPARTMENT = """mutation ($id: ID!, $person: ID!) { done: %s(input: {departmentId: $id, userId: $person}) {
+  department { id members { id } } userErrors { code } } }"""
+_CREATE_KEY = """mutation ($id: ID!) { done: createApiKey(input: {accountId: $id, name: "A key", scopes: ["read"]}) {
+  apiKey { id } secret userErrors { code } } }"""
+_REVOKE_KEY = """mutation ($id: ID!) { done: revokeApiKey(input: {id: $id}) { id userErrors { code } } }"""
 _LIVE = "subscription ($id: ID!) { balanceChanged(walletId: $id) { walletId balance { available } } }"
 _LIVE_ACCOUNT = "subscription ($id: ID!) { accountBalanceChanged(accountId: $id) { walletId balance { available } } }"
 _LIVE_PURCHASE = "subscription ($id: ID!) { purchaseUpdated(purchaseId: $id) { id status } }"
@@ -201,6 +262,9 @@ ROWS = {
     "account.approvalPolicies": Row(
         _query("account", "approvalPolicies { id minimumCredits }"), PLACE["account"], ("account", "approvalPolicies")
     ),
+    "account.apiKeys": Row(_query("account", "apiKeys { id prefix }"), PLACE["account"], ("account", "apiKeys")),
+    "createApiKey": Row(_CREATE_KEY, PLACE["account"], ("done", "secret")),
+    "revokeApiKey": Row(_REVOKE_KEY, _api_key, ("done", "id")),
     "pool": Row(_query("pool", "name"), PLACE["pool"], ("pool",)),
     "department": Row(_query("department", "name"), PLACE["department"], ("department",)),
     **{
@@ -238,6 +302,8 @@ ROWS = {
     "extendHold(department)": Row(_EXTEND, _new_hold, ("done", "hold")),
     "allocateCredits(account to pool)": Row(_TO_POOL, WALLET["account"], ("done", "to")),
     "allocateCredits(pool to department)": Row(_TO_DEPARTMENT, WALLET["pool"], ("done", "to")),
+    "setAllocationRule": Row(_SET_ORDER, PLACE["department"], ("done", "department", "allocationRule")),
+    "requestAllocation": Row(_ASK_FOR_MORE, PLACE["department"], ("done", "requested")),
     "approvePurchase(own)": Row(_APPROVE, _own_request, ("done", "purchase")),
     "approvePurchase(another's)": Row(_APPROVE, _anothers_request, ("done", "purchase")),
     "rejectPurchase(another's)": Row(_REJECT, _anothers_request, ("done", "purchase")),
@@ -245,6 +311,34 @@ ROWS = {
     "deleteApprovalPolicy": Row(_DELETE_POLICY, _policy, ("done", "id")),
     **{f"setBalanceAlert({of})": Row(_SET_ALERT, WALLET[of], ("done", "wallet")) for of in ("account", "department")},
     "snoozeAlert(department)": Row(_SNOOZE, WALLET["department"], ("done", "wallet")),
+    "accounts": Row("{ accounts(first: 1) { nodes { id } } }", None, ("accounts", "nodes")),
+    "account.auditLog": Row(
+        _query("account", "auditLog { nodes { id } }"), PLACE["account"], ("account", "auditLog", "nodes")
+    ),
+    "updateAccount": Row(_RENAME_ACCOUNT, PLACE["account"], ("done", "account")),
+    "suspendAccount": Row(_SUSPEND, PLACE["account"], ("done", "account")),
+    "createPool": Row(_CREATE_POOL, PLACE["account"], ("done", "pool")),
+    "renamePool": Row(_RENAME_POOL, PLACE["pool"], ("done", "pool")),
+    "deletePool": Row(_DELETE % "deletePool", _pool_to_delete, ("done", "id")),
+    "setPoolNotifications": Row(_TELL_POOL, PLACE["pool"], ("done", "pool")),
+    "createDepartment": Row(_CREATE_DEPARTMENT, PLACE["pool"], ("done", "department")),
+    "renameDepartment": Row(_RENAME_DEPARTMENT, PLACE["department"], ("done", "department")),
+    "deleteDepartment": Row(_DELETE % "deleteDepartment", _department_to_delete, ("done", "id")),
+    "addMember": Row(_ADD_MEMBER, PLACE["account"], ("done", "membership")),
+    "setMemberRole": Row(_SET_ROLE, _with_a_newcomer(PLACE["account"]), ("done", "membership")),
+    "removeMember": Row(_REMOVE_MEMBER, _with_a_newcomer(PLACE["account"]), ("done", "account")),
+    **{
+        f"{verb}PoolAdministrator": Row(
+            _OF_POOL % f"{verb}PoolAdministrator", _with_a_newcomer(PLACE["pool"]), ("done", "pool")
+        )
+        for verb in ("add", "remove")
+    },
+    **{
+        f"{verb}DepartmentMember": Row(
+            _OF_DEPARTMENT % f"{verb}DepartmentMember", _with_a_newcomer(PLACE["department"]), ("done", "department")
+        )
+        for verb in ("add", "remove")
+    },
     "createAccount": Row(_OPEN, None, ("done", "account")),
     "grantCredits": Row(_GRANT, WALLET["account"], ("done", "transaction")),
     "adjustCredits": Row(_ADJUST, WALLET["account"], ("done", "transaction")),

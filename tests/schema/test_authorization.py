@@ -26,13 +26,10 @@ NOBODY = "nobody"
 # Rows of the matrix whose field is not in the schema yet. Whoever builds one takes it out and says how to ask for it.
 OPEN = {
     "rateLimit",
-    "accounts",
     "account.usage",
     "account.priceAgreement",
-    "account.apiKeys",
     "account.webhookEndpoints",
     "account.slack",
-    "account.auditLog",
     "pool.usage",
     "wallet.usage(account)",
     "wallet.usage(department)",
@@ -47,33 +44,13 @@ OPEN = {
     "renewCheckout(own)",
     "renewApproval(own)",
     "requestQuote",
-    "requestAllocation",
-    "updateAccount",
-    "createPool",
-    "renamePool",
-    "deletePool",
-    "setPoolNotifications",
-    "createDepartment",
-    "renameDepartment",
-    "deleteDepartment",
-    "setAllocationRule",
-    "addMember",
-    "setMemberRole",
-    "removeMember",
-    "addPoolAdministrator",
-    "removePoolAdministrator",
-    "addDepartmentMember",
-    "removeDepartmentMember",
     "setAutoTopUp(account)",
-    "createApiKey",
-    "revokeApiKey",
     "createWebhookEndpoint",
     "setWebhookEndpoint",
     "deleteWebhookEndpoint",
     "rollWebhookSecret",
     "resendWebhook",
     "exportTransactions",
-    "suspendAccount",
     "refundPurchase",
     "setPackage",
     "setStagingType",
@@ -153,6 +130,10 @@ async def _ask(world: World, row: Row, token: str | None, given: str | None) -> 
         variables["key"] = uuid4().hex
     if "$people" in row.document:
         variables["people"] = [world.actors[role].id for role in ("approver", "owner")]
+    if "$person" in row.document:
+        variables["person"] = world.newcomer
+    if "$email" in row.document:
+        variables["email"] = f"{uuid4().hex}@world.example"
     variables |= {place: world.wallet_of(place) for place in world.places if f"${place}:" in row.document}
     return await world.ask(token, row.document, **variables)
 
@@ -287,7 +268,8 @@ async def test_nobody_is_not_told_what_else_is_wrong_with_a_call(world: World) -
     assert (await world.ask(None, ask)).codes == ["UNAUTHENTICATED"]
 
 
-ALLOCATIONS = [name for name, scope in SCOPED if scope is Scope.ALLOCATE]
+# To ask for more moves nothing: it takes the department's wallet alone.
+ALLOCATIONS = [name for name, scope in SCOPED if scope is Scope.ALLOCATE and name != "requestAllocation"]
 
 
 @pytest.mark.parametrize("name", ALLOCATIONS)

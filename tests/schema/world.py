@@ -17,8 +17,8 @@ from tortoise.transactions import in_transaction
 
 from app.auth import token_rules
 from credits.access import tokens
+from credits.access.keys import add_api_key, new_secret
 from credits.access.models import ApiKey
-from credits.access.service import add_api_key, new_secret
 from credits.accounts.models import AccountKind, AccountRole
 from credits.accounts.queries import account_places, department_places, pool_places
 from credits.accounts.rules import Place, Scope
@@ -32,6 +32,7 @@ from credits.accounts.service import (
     create_pool,
     find_or_make_user,
 )
+from credits.accounts.structure import add_department, add_pool
 from credits.actors import SYSTEM, Actor, ActorKind
 from credits.approvals.queries import latest_by_purchase
 from credits.approvals.rules import PolicyView
@@ -76,6 +77,8 @@ class World:
     lots: dict[str, str] = field(default_factory=dict)
     holds: dict[str, str] = field(default_factory=dict)
     keys: dict[tuple[frozenset[Scope], tuple[str, ...], str], str] = field(default_factory=dict)
+    # Whom the call at hand is about.
+    newcomer: str = ""
 
     def id_of(self, place_name: str) -> str:
         """The id of the account, pool or department."""
@@ -164,6 +167,14 @@ class World:
         view, _ = await request_purchase(self.service.shared.checkouts, by, self.places[place_name], wanted)
         return view.id
 
+    async def new_pool(self) -> str:
+        """An empty pool; returns its id."""
+        return await add_pool(SYSTEM, self.id_of("account"), name=uuid4().hex)
+
+    async def new_department(self, pool_name: str) -> str:
+        """An empty department of the pool; returns its id."""
+        return await add_department(SYSTEM, self.id_of(pool_name), name=uuid4().hex)
+
     async def buyer(self) -> Actor:
         """A new member: what others of the tests have bought is not counted with what they buy."""
         return await self.hire(AccountRole.MEMBER)
@@ -189,7 +200,7 @@ class World:
             escalate_to_ids=(),
             slack_channel=None,
         )
-        return (await set_policy(wanted, now=datetime.now(UTC))).id
+        return (await set_policy(SYSTEM, wanted, now=datetime.now(UTC))).id
 
     async def hire(self, role: AccountRole, *, administers: str | None = None, belongs_to: str | None = None) -> Actor:
         """A new person in the account; their token stands under their id."""

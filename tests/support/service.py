@@ -5,7 +5,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import cycle
 from pathlib import Path
@@ -277,6 +277,21 @@ def environment_of(database_url: str, redis_url: str = "") -> dict[str, str]:
         "OPERATORS": "operator@demo.example",
         "RETURN_URLS": "https://shop.example/back",
     }
+
+
+@asynccontextmanager
+async def beside(service: Service, **changes: Any) -> AsyncIterator[Service]:
+    """One more web process's worth of the service, in this process and with some settings changed."""
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    settings = settings_for(
+        listener.getsockname()[1], data_dir=service.settings.data_dir, **{"sandbox": False, **changes}
+    )
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(web(settings, service.shared))
+        await stack.enter_async_context(_served(app, listener))
+        client = await stack.enter_async_context(httpx.AsyncClient(base_url=settings.url, timeout=30, trust_env=False))
+        yield replace(service, settings=settings, urls=(settings.url,), clients=cycle([client]))
 
 
 async def _service(

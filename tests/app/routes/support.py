@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection
 
 from app.auth import token_rules
 from credits.access import tokens
-from credits.access.service import add_api_key, new_secret
+from credits.access.keys import add_api_key, new_secret
 from credits.accounts.rules import Scope
 from tests.support.service import Answer, Live, Service
 
