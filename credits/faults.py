@@ -42,12 +42,24 @@ def out_of_reach(error: BaseException) -> bool:
     return timed_out or passes(error) or isinstance(error, (TimeoutError, OSError))
 
 
-async def trying_again(work: Callable[[], Awaitable[T]]) -> T:
+LOCK_TIMEOUT = asyncpg.LockNotAvailableError
+
+
+def took_too_long(error: Unavailable) -> bool:
+    """Whether the server ended a statement because it took too long: less at once may do."""
+    cause = error.__cause__
+    return isinstance(cause, asyncpg.QueryCanceledError)
+
+
+async def trying_again(work: Callable[[], Awaitable[T]], *, but_not: type[Exception] | tuple[()] = ()) -> T:
     """The work's result. A passing fault is tried again a few times; then, or when the database is out of reach,
-    Unavailable is raised. `work` must be a whole database transaction that may be done twice."""
+    Unavailable is raised; `but_not` is raised as it is. `work` must be a whole database transaction that may be done
+    twice."""
     for pause in (*_PAUSES_S, None):
         try:
             return await work()
+        except but_not:
+            raise
         except Exception as error:
             if pause is None or not passes(error):
                 raise as_unavailable(error) from error

@@ -106,7 +106,7 @@ _DUE = """
 UPDATE outbox SET leased_until = clock_timestamp() + make_interval(secs => $1)
 WHERE id IN (
     SELECT id FROM outbox
-    WHERE due_at <= credits_now() AND (leased_until IS NULL OR leased_until < clock_timestamp())
+    WHERE due_at <= (SELECT credits_now()) AND (leased_until IS NULL OR leased_until < clock_timestamp())
     ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 RETURNING id, queue, attempts

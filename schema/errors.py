@@ -71,7 +71,8 @@ Resolver = Callable[..., Awaitable[Payload | None]]
 
 
 def refusals_as(payload: Callable[..., Payload]) -> Callable[[Resolver[Payload]], Resolver[Payload]]:
-    """For mutations: what the business refuses becomes this payload with `userErrors`; the rest passes through."""
+    """For mutations: what the business refuses becomes this payload with `userErrors`; the rest passes through. What
+    was read before is forgotten: the answer shows what is so after it."""
 
     def decorate(resolve: Resolver[Payload]) -> Resolver[Payload]:
         @functools.wraps(resolve)
@@ -80,6 +81,8 @@ def refusals_as(payload: Callable[..., Payload]) -> Callable[[Resolver[Payload]]
                 return await resolve(*args, **kwargs)
             except (Refusal, BadInput) as refusal:
                 return payload(user_errors=[user_error(refusal)])
+            finally:
+                kwargs["info"].context.forget()
 
         return resolved
 

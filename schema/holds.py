@@ -143,7 +143,7 @@ class ReleaseHoldInput:
     items: list[HoldPartInput] | None = strawberry.field(default=None, description="Everything open when left out.")
 
 
-@strawberry.input(description="From now; never beyond 7 days after it was placed.")
+@strawberry.input(description="From now, so it may also end sooner; never beyond 7 days after it was placed.")
 class ExtendHoldInput:
     hold_id: strawberry.ID
     expires_in_seconds: int

@@ -8,7 +8,7 @@ import strawberry
 import schema.ledger
 from credits.access import changes, keys, models, queries
 from credits.accounts.rules import Action, visible
-from credits.errors import NotFound
+from credits.errors import Forbidden, NotFound
 from credits.ids import Kind
 from schema.context import Context, Info
 from schema.errors import UserError, refusals_as
@@ -69,8 +69,13 @@ async def _key_for(context: Context, key_id: str) -> models.ApiKey:
 
 
 async def api_key(context: Context, key_id: str) -> ApiKey:
-    """The key, for a caller who may manage the account's keys."""
-    return ApiKey.of(await _key_for(context, key_id))
+    """The key, for a caller who may manage the account's keys; for any other person there is none."""
+    try:
+        return ApiKey.of(await _key_for(context, key_id))
+    except Forbidden:
+        if context.standing.key or context.standing.service:
+            raise
+        raise NotFound from None
 
 
 async def account_keys(account_id: str) -> list[ApiKey]:

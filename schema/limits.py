@@ -4,6 +4,7 @@ Counted before validation: the rules that ship with GraphQL walk fragments again
 doubles itself thirty times costs them seconds.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphql import (
@@ -12,7 +13,9 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    IntValueNode,
     OperationDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
 )
 
@@ -23,6 +26,10 @@ MAX_FIELDS = 300
 MAX_ALIASES = 30
 MAX_DIRECTIVES = 30
 MAX_MUTATIONS = 5
+MAX_COST = 5_000
+MAX_PAGE = 100
+DEFAULT_PAGE = 25
+_DIGITS = 9
 # One within the other; what recurses over them, here and in GraphQL's validation, stays far from Python's limit.
 MAX_NESTED_FRAGMENTS = 100
 # Introspection asks for the types of types of types; the tools' own query goes 13 deep, and GraphQL's own validation
@@ -49,6 +56,7 @@ class _Size:
     fields: int = 0
     aliases: int = 0
     directives: int = 0
+    cost: int = 0
 
     def beside(self, other: "_Size") -> "_Size":
         return _Size(
@@ -57,6 +65,7 @@ class _Size:
             self.fields + other.fields,
             self.aliases + other.aliases,
             self.directives + other.directives,
+            self.cost + other.cost,
         )
 
 
@@ -89,6 +98,7 @@ class _Pass:
             fields=inner.fields + 1,
             aliases=inner.aliases + (node.alias is not None),
             directives=inner.directives,
+            cost=1 + _times(node) * inner.cost,
         )
 
     def _fragment(self, name: str) -> _Size:
@@ -113,9 +123,25 @@ def check(document: DocumentNode) -> None:
         _within("levels", size.depth, MAX_DEPTH)
         _within("fields", size.fields, MAX_FIELDS)
         _within("aliases", size.aliases, MAX_ALIASES)
+        _within("points of cost (a field is one, a list has as many as it asks for)", size.cost, MAX_COST)
         _within("directives", size.directives + len(node.directives or ()), MAX_DIRECTIVES)
         if node.operation.value == "mutation":
             _within("mutations", size.roots, MAX_MUTATIONS)
+
+
+def _times(node: FieldNode) -> int:
+    """How many of what stands in it a field may bring: a page of a list has what it asks for, the most there can be
+    where a variable says."""
+    inside = {getattr(each, "name", None) and each.name.value for each in _selections(node)}  # type: ignore[attr-defined]
+    for argument in node.arguments or ():
+        if argument.name.value == "first":
+            value = argument.value
+            return int(value.value) if isinstance(value, IntValueNode) and len(value.value) <= _DIGITS else MAX_PAGE
+    return DEFAULT_PAGE if inside & {"nodes", "edges"} else 1
+
+
+def _selections(node: FieldNode) -> Sequence[SelectionNode]:
+    return node.selection_set.selections if node.selection_set else ()
 
 
 def _within(what: str, found: int, limit: int) -> None:

@@ -10,9 +10,11 @@ from typing import TypeVar
 from strawberry.dataloader import DataLoader
 
 from credits.access import queries as access
+from credits.access.service import refreshed
 from credits.accounts import queries as accounts
 from credits.accounts.models import Account, Department, Pool, User
-from credits.accounts.rules import Place
+from credits.accounts.rules import Place, Standing
+from credits.actors import Actor, ActorKind
 from credits.allocations.queries import RuleView, rules_by_department
 from credits.approvals.queries import ApprovalView, approvals_by_id, latest_by_purchase
 from credits.catalogue.rules import PackageView
@@ -59,6 +61,11 @@ async def _staging_types(_codes: Iterable[str]) -> dict[str, StagingTypeView]:
     return await staging_types_by_code()
 
 
+async def _standings(ids: Iterable[str]) -> dict[str, Standing]:
+    """How people stand, for whom somebody else acts."""
+    return {each: await refreshed(Standing(actor=Actor(kind=ActorKind.USER, id=each), user_id=each)) for each in ids}
+
+
 async def _accounts(ids: Iterable[str]) -> dict[str, Account]:
     return {row.id: row for row in await Account.filter(id__in=list(ids))}
 
@@ -80,6 +87,7 @@ class Loaders:
     """One of each; a missing row is None."""
 
     places: DataLoader[str, Place | None] = field(default_factory=lambda: _loader(_places))
+    standings: DataLoader[str, Standing | None] = field(default_factory=lambda: _loader(_standings))
     accounts: DataLoader[str, Account | None] = field(default_factory=lambda: _loader(_accounts))
     pools: DataLoader[str, Pool | None] = field(default_factory=lambda: _loader(_pools))
     departments: DataLoader[str, Department | None] = field(default_factory=lambda: _loader(_departments))

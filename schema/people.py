@@ -6,10 +6,9 @@ from typing import Self
 
 import strawberry
 
-from credits.access.service import refreshed
 from credits.accounts import models, queries
 from credits.accounts.models import AccountRole
-from credits.accounts.rules import Action, Place, Standing, may
+from credits.accounts.rules import Action, Place, may
 from credits.actors import Actor as DomainActor
 from credits.actors import ActorKind
 from credits.errors import NotFound, Refusal, RefusalCode
@@ -101,8 +100,8 @@ async def acting_for(context: Context, place: Place, person: str | None) -> Doma
             RefusalCode.INVALID, "Only a key or the service acts for others. Leave this out.", field="onBehalfOf"
         )
     check_kind(person, Kind.USER, field="onBehalfOf")
-    named = await refreshed(Standing(actor=DomainActor(kind=ActorKind.USER, id=person), user_id=person))
-    if not may(named, Action.SPEND, place):
+    named = await context.loaders.standings.load(person)
+    if named is None or not may(named, Action.SPEND, place):
         raise Refusal(
             RefusalCode.INVALID,
             "Nobody of this id may spend from this wallet. Name a member who may.",

@@ -12,6 +12,7 @@ from tortoise.connection import get_connection
 
 from credits.accounts.rules import Place
 from credits.ledger.audit import broken
+from credits.ledger.loading import MOST_OVER
 from credits.ledger.queries import balances, hold, now
 from credits.ledger.sweeping import sweep_all
 from tests.support.service import Answer, Service
@@ -257,3 +258,19 @@ async def test_capture_and_timeout_at_the_same_instant_have_one_winner(service: 
         assert outcome in ([], ["HOLD_EXPIRED"])
     view = (await balances([place.wallet_id or ""]))[place.wallet_id or ""]
     assert (view.credits, view.held) == (200 - 2 * outcomes.count([]), 0)
+
+
+async def test_of_very_many_that_are_over_all_can_be_spent_again_at_once(service: Service, moved_clock: Any) -> None:
+    place, other = await service.account(credits_given=4_000), await service.account(credits_given=10)
+    async with service.workers.away():
+        held = [placed(service, place, rooms(1), expiresInSeconds=60) for _ in range(MOST_OVER + 200)]
+        await asyncio.gather(*held)
+        await moved_clock(61)
+
+        first, *_ = await asyncio.gather(
+            call(service, PLACE, walletId=place.wallet_id, items=[rooms(2_000)]),
+            *(call(service, PLACE, walletId=other.wallet_id, items=[rooms(1)]) for _ in range(5)),
+        )
+
+    assert (first["hold"]["credits"], first["balance"]["available"]) == (4_000, 0)
+    assert await broken() == {}

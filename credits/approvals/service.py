@@ -161,7 +161,7 @@ async def _told(publisher: Publisher, row: Approval) -> None:
 
 _EXPIRE = """
 WITH late AS (
-    SELECT id FROM approvals WHERE status = 'PENDING' AND expires_at <= credits_now()
+    SELECT id FROM approvals WHERE status = 'PENDING' AND expires_at <= (SELECT credits_now())
     ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED
 ), ended AS (
     UPDATE approvals SET status = 'EXPIRED', decided_at = credits_now(), version = version + 1

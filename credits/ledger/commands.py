@@ -221,6 +221,10 @@ class Bulk:
 Unit = Command | Bulk
 
 
+# What is decided by how much is available: before it, every hold whose time is over has to have ended.
+NEEDS_ROOM = (Deduction, PlaceHold, Transfer, Adjustment, Clawback)
+
+
 def commands_of(unit: Unit) -> tuple[Command, ...]:
     """What is to be done, one after the other."""
     return unit.commands if isinstance(unit, Bulk) else (unit,)

@@ -12,6 +12,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 
 from credits.ledger import rows
 from credits.ledger.commands import (
+    NEEDS_ROOM,
     AboutPayment,
     Adjustment,
     CaptureHold,
@@ -45,8 +46,19 @@ WITH RECURSIVE above AS (
 )
 SELECT l.* FROM above JOIN lots l ON l.id = above.origin_id
 """
+# So many holds that are over end along with whatever else is posted; of more a wallet is swept first.
+MOST_OVER = 500
+_BACKLOG = """
+SELECT w.id FROM unnest($1::text[]) AS w (id) WHERE EXISTS (
+    SELECT FROM holds h WHERE h.wallet_id = w.id AND h.status = 'OPEN' AND h.expires_at <= (SELECT credits_now())
+    OFFSET $2 LIMIT 1
+)
+"""
 _NAMED_HOLDS = rows.HOLDS + "WHERE h.id = ANY($1)"
-_HOLDS_OVER = rows.HOLDS + "WHERE h.wallet_id = ANY($1) AND h.status = 'OPEN' AND h.expires_at <= $2"
+_HOLDS_OVER = (
+    rows.HOLDS
+    + "WHERE h.wallet_id = ANY($1) AND h.status = 'OPEN' AND h.expires_at <= $2 ORDER BY h.expires_at, h.id LIMIT $3"
+)
 _SPENT = """
 SELECT t.id, t.wallet_id, t.kind, -t.change AS credits, t.created_at,
        (SELECT json_object_agg(d.lot_id, -d.credits) FROM transaction_lots d WHERE d.transaction_id = t.id) AS drawn,
@@ -67,6 +79,18 @@ WHERE w.id = ANY($1)
 """
 _PRICES = "SELECT code, credits, active FROM staging_types WHERE code = ANY($1)"
 _DEBTORS = "SELECT DISTINCT account_id FROM wallets WHERE account_id = ANY($1) AND debt > 0 AND id <> ALL($2)"
+
+
+async def behind(
+    connection: BaseDBAsyncClient, locked: dict[str, WalletState], commands: Sequence[Command]
+) -> set[str]:
+    """Of the locked wallets from which something is to be taken, those in which so many holds are over that they have
+    to be swept first, portion by portion."""
+    taking = {command.wallet_id for command in commands if isinstance(command, NEEDS_ROOM)}
+    holding = [wallet_id for wallet_id in taking if wallet_id in locked and locked[wallet_id].held]
+    if not holding:
+        return set()
+    return {row["id"] for row in await connection.execute_query_dict(_BACKLOG, [holding, MOST_OVER])}
 
 
 async def load(
@@ -128,9 +152,9 @@ async def _load_holds(connection: BaseDBAsyncClient, state: State, commands: Seq
     if named:
         found += await connection.execute_query_dict(_NAMED_HOLDS, [named])
     if holding := [wallet.id for wallet in state.wallets.values() if wallet.held]:
-        limits = [command.limit if isinstance(command, Sweep) else None for command in commands]
-        portion = "" if None in limits else f" ORDER BY h.expires_at LIMIT {sum(each or 0 for each in limits)}"
-        found += await connection.execute_query_dict(_HOLDS_OVER + portion, [holding, now])
+        limits = [command.limit if isinstance(command, Sweep) else MOST_OVER for command in commands]
+        most = max(limits) * len(holding)
+        found += await connection.execute_query_dict(_HOLDS_OVER, [holding, now, most])
     state.holds.update((row["id"], rows.hold_state(row)) for row in found)
 
 

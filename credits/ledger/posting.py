@@ -244,7 +244,7 @@ class Posting:
         if was_empty:
             wallet.place(lot)
         elif not lot.remaining:
-            wallet.lots = [each for each in wallet.lots if each is not lot]
+            wallet.take_out(lot)
 
     def reserve(self, wallet: WalletState, hold: HoldState, draws: Iterable[Draw]) -> None:
         """Keep for the hold what these draws would take."""

@@ -40,7 +40,10 @@ SELECT a.suspended_at IS NULL
 FROM wallets w JOIN accounts a ON a.id = w.account_id WHERE w.id = $1
 """
 _REFUNDED = "SELECT refunds_id, sum(change)::bigint AS credits FROM transactions WHERE refunds_id = ANY($1) GROUP BY 1"
-_STEP = 'SELECT hold_id, transaction_id FROM hold_steps WHERE id = $1 ORDER BY item_id COLLATE "C"'
+_STEP = """
+SELECT s.hold_id, s.transaction_id FROM hold_steps s LEFT JOIN transactions t ON t.id = s.transaction_id
+WHERE s.id = $1 ORDER BY t.sequence
+"""
 _LINE = """
 SELECT t.*, x.transaction_id AS text_id, x.salt, x.reference, x.description, x.metadata,
        (SELECT json_agg(json_build_array(d.lot_id, d.credits) ORDER BY d.lot_id COLLATE "C")
@@ -136,7 +139,7 @@ async def wallet_holds(
 
 
 async def step(step_id: str) -> tuple[list[Line], HoldState | None]:
-    """What a step captured, in the order of the hold's items, and the hold as it counts now."""
+    """What a step captured, in the order in which it did, and the hold as it counts now."""
     found = await _read(_STEP, step_id)
     lines = await lines_by_id(row["transaction_id"] for row in found if row["transaction_id"])
     in_order = [lines[row["transaction_id"]] for row in found if row["transaction_id"]]

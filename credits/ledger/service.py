@@ -3,6 +3,7 @@
 Who may is decided before: these functions are told where the wallet stands and trust it. Holds are in `hold_service`.
 """
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -133,15 +134,22 @@ async def deduct_many(
     refused = next((each for each in ready if isinstance(each, Refused)), None)
     if atomic and refused:
         return [each if isinstance(each, Refused) else not_posted(refused) for each in ready]
+    by_account: dict[str, list[Deduction]] = {account_id: [] for account_id in sorted(places)}
+    for place, command in dict.fromkeys(each for each in ready if isinstance(each, tuple)):
+        by_account[place.account_id].append(command)
+    # All of them are handed in at once and seen to their end, whatever becomes of one of them.
+    posted = await asyncio.gather(
+        *(
+            writer.post_bulk(Bulk(commands=tuple(commands), atomic=atomic), account_id=account_id)
+            for account_id, commands in by_account.items()
+        ),
+        return_exceptions=True,
+    )
     outcomes: dict[str, Outcome] = {}
-    for account_id in sorted(places):
-        commands = tuple(
-            command
-            for place, command in dict.fromkeys(each for each in ready if isinstance(each, tuple))
-            if place.account_id == account_id
-        )
-        posted = await writer.post_bulk(Bulk(commands=commands, atomic=atomic), account_id=account_id)
-        outcomes.update((command.id, outcome) for command, outcome in zip(commands, posted, strict=True))
+    for commands, found in zip(by_account.values(), posted, strict=True):
+        if isinstance(found, BaseException):
+            raise found
+        outcomes.update((command.id, outcome) for command, outcome in zip(commands, found, strict=True))
     return await _all_answered(ready, outcomes)
 
 

@@ -15,14 +15,14 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from credits import outbox
 from credits.alerts.messages import message_of
 from credits.alerts.rules import after_change
-from credits.errors import NotFound, RefusalCode
+from credits.errors import NotFound, RefusalCode, Unavailable
 from credits.idempotency import Identity, Key, Used, claim, difference, give_back
 from credits.ids import Kind, make_id
 from credits.ledger import rows
 from credits.ledger.chain import GENESIS
 from credits.ledger.commands import AboutPayment, Bulk, Command, Unit, commands_of
 from credits.ledger.feed import BalanceChange, changed
-from credits.ledger.loading import load
+from credits.ledger.loading import behind, load
 from credits.ledger.models import OwnerKind
 from credits.ledger.posting import Changes, Posted, Refused, not_posted
 from credits.ledger.rules import apply
@@ -42,6 +42,14 @@ class Busy:
 
 
 Outcome = Posted | Refused | Replayed | Busy
+
+
+class Behind(Unavailable):
+    """In these wallets so many holds are over that they have to be swept before anything is taken."""
+
+    def __init__(self, wallet_ids: frozenset[str]) -> None:
+        super().__init__("Many holds of this wallet have just ended. Send the same call again in a moment.")
+        self.wallet_ids = wallet_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +72,8 @@ async def post(connection: BaseDBAsyncClient, units: Sequence[Unit], *, wait: bo
     """Do what is asked for, in order, and say what became of it; the caller commits, and then tells the balances.
 
     With `wait`, a wallet that is locked elsewhere is waited for (the database's `lock_timeout` bounds it); without,
-    a unit that needs it comes back Busy. Units that share a key are done in turns: the second sees what the first did.
+    a unit that needs it comes back Busy. Raises Behind where a wallet has to be swept first. Units that share a key are
+    done in turns: the second sees what the first did.
     """
     first, repeats = _split_repeats(units)
     if repeats:
@@ -92,7 +101,12 @@ def _split_repeats(units: Sequence[Unit]) -> tuple[list[int], list[int]]:
 
 
 async def _post_distinct(connection: BaseDBAsyncClient, units: list[Unit], *, wait: bool) -> Result:
-    wallets = await _lock(connection, [command for unit in units for command in commands_of(unit)], wait=wait)
+    commands = [command for unit in units for command in commands_of(unit)]
+    wallets = await _lock(connection, commands, wait=wait)
+    if late := await behind(connection, wallets, commands):
+        if wait:
+            raise Behind(frozenset(late))
+        wallets = {wallet_id: wallet for wallet_id, wallet in wallets.items() if wallet_id not in late}
     reachable = [
         unit for unit in units if all(each in wallets for command in commands_of(unit) for each in command.wallet_ids)
     ]

@@ -2,6 +2,8 @@
 the sweep only writes it down, so it may be late, stopped half-way and done twice at once.
 """
 
+from collections.abc import Iterable
+
 import structlog
 from tortoise.connection import get_connection
 from tortoise.transactions import in_transaction
@@ -17,12 +19,13 @@ from credits.ledger.store import Result, post
 # So many holds and lots in one commit: whoever wants the wallet meanwhile waits for milliseconds.
 PORTION = 200
 _LOOKED_AT = 1_000
+# (The clock as a subquery: read once, it can be looked up in the indexes.)
 _DUE = """
 SELECT DISTINCT wallet_id FROM (
-    (SELECT wallet_id FROM holds WHERE status = 'OPEN' AND expires_at <= credits_now() AND wallet_id <> ALL($1)
+    (SELECT wallet_id FROM holds WHERE status = 'OPEN' AND expires_at <= (SELECT credits_now()) AND wallet_id <> ALL($1)
      ORDER BY expires_at LIMIT $2)
     UNION ALL
-    (SELECT wallet_id FROM lots WHERE remaining > 0 AND remaining > held AND expires_at <= credits_now()
+    (SELECT wallet_id FROM lots WHERE remaining > 0 AND remaining > held AND expires_at <= (SELECT credits_now())
          AND wallet_id <> ALL($1)
      ORDER BY expires_at LIMIT $2)
 ) due
@@ -42,6 +45,13 @@ async def sweep_all(publisher: Publisher) -> int:
             else:
                 left_out.append(row["wallet_id"])
     return portions
+
+
+async def sweep_wallets(publisher: Publisher, wallet_ids: Iterable[str]) -> None:
+    """Sweep these wallets until nothing is left to be written in them, or somebody else holds them."""
+    for wallet_id in wallet_ids:
+        while await _sweep(publisher, wallet_id):
+            pass
 
 
 async def _sweep(publisher: Publisher, wallet_id: str) -> bool:

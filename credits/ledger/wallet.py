@@ -3,7 +3,7 @@
 A `WalletState` is a working copy that belongs to one `Posting`, which moves it on; nothing else does.
 """
 
-from bisect import insort
+from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -131,6 +131,10 @@ class WalletState:
     def place(self, lot: LotState) -> None:
         """Put a lot that has come to hold credits where its turn is."""
         insort(self.lots, lot, key=consumption_order)
+
+    def take_out(self, lot: LotState) -> None:
+        """A lot that has come to be empty."""
+        del self.lots[bisect_left(self.lots, lot.order, key=consumption_order)]
 
 
 def _next_expiry(lots: list[LotState], now: datetime) -> CreditExpiry | None:

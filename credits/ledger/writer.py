@@ -15,14 +15,16 @@ import structlog
 from tortoise.transactions import in_transaction
 
 from credits.errors import Unavailable
-from credits.faults import as_unavailable, passes, trying_again
+from credits.faults import LOCK_TIMEOUT, as_unavailable, passes, took_too_long, trying_again
 from credits.gateways import Publisher
 from credits.ledger.commands import Bulk, Command, Unit, commands_of
 from credits.ledger.feed import tell
-from credits.ledger.store import Busy, Outcome, Result, post
+from credits.ledger.store import Behind, Busy, Outcome, Result, post
+from credits.ledger.sweeping import sweep_wallets
 
 MAX_BATCH = 500
 MAX_WAITING_FOR_LOCKS = 4
+_LOCKED = "Somebody else is at work on this wallet. Send the same call again with the same idempotencyKey."
 _log = structlog.get_logger()
 
 
@@ -123,25 +125,41 @@ class Writer:
         units = [waiting.unit for waiting in batch]
         try:
             if wait:
-                # Who waits for a lock holds a connection meanwhile: never so many that none is left for the others.
-                async with self._waiting_for_locks:
-                    result = await trying_again(lambda: _commit(units, wait=True))
+                result, given_up = await self._patiently(units)
             else:
-                result = await trying_again(lambda: _commit(units, wait=False))
+                result, given_up = await trying_again(lambda: _commit(units, wait=False)), False
         except Exception as error:
-            if len(batch) == 1 or isinstance(error, Unavailable):
+            if len(batch) == 1 or (isinstance(error, Unavailable) and not took_too_long(error)):
                 _fail(batch, error)
                 return
             _log.warning("batch_failed", units=len(batch), error=repr(error))
-            for waiting in batch:
-                await self._post_batch([waiting], wait=wait)
+            # Work that was too much is halved until what is too much stands alone; after any other error each does.
+            step = -(-len(batch) // 2) if isinstance(error, Unavailable) else 1
+            for start in range(0, len(batch), step):
+                await self._post_batch(batch[start : start + step], wait=wait)
             return
-        self._settle(batch, result, wait=wait)
+        self._settle(batch, result, wait=wait, given_up=given_up)
         await tell(self._publisher, result.told)
 
-    def _settle(self, batch: list[_Waiting], result: Result, *, wait: bool) -> None:
+    async def _patiently(self, units: Sequence[Unit]) -> tuple[Result, bool]:
+        """Wait for locks, once as long as the database allows; then do what can be done without, and say so. A wallet
+        in which much is over is swept first."""
+        # Who waits for a lock holds a connection meanwhile: never so many that none is left for the others.
+        async with self._waiting_for_locks:
+            while True:
+                try:
+                    return await trying_again(lambda: _commit(units, wait=True), but_not=LOCK_TIMEOUT), False
+                except Behind as late:
+                    await sweep_wallets(self._publisher, late.wallet_ids)
+                except LOCK_TIMEOUT:
+                    return await trying_again(lambda: _commit(units, wait=False)), True
+
+    def _settle(self, batch: list[_Waiting], result: Result, *, wait: bool, given_up: bool) -> None:
         for waiting, outcomes in zip(batch, result.outcomes, strict=True):
-            if not wait and any(isinstance(outcome, Busy) for outcome in outcomes):
+            busy = any(isinstance(outcome, Busy) for outcome in outcomes)
+            if busy and given_up:
+                _fail([waiting], Unavailable(_LOCKED))
+            elif busy and not wait:
                 lane = self._busy.setdefault(waiting.wallet_id, _Lane())
                 self._enqueue(lane, waiting)
             elif not waiting.outcome.done():
