@@ -26,6 +26,10 @@ class User(Node):
     name: str
     email: str | None = strawberry.field(description="Null for those who may not manage people.")
 
+    @strawberry.field(description="Whether Slack knows them: then they can be asked and decide there.")
+    async def slack_linked(self, info: Info) -> bool:
+        return bool(await info.context.loaders.slack_links.load(self.id))
+
     @classmethod
     def of(cls, row: models.User, *, show_email: bool) -> Self:
         """From the row; the address only where the caller may see it."""

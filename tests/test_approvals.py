@@ -375,3 +375,11 @@ async def test_one_who_cannot_be_reached_keeps_nobody_else_from_being_asked(serv
 
     assert [card["channel"] for card in await firm.cards(purchase, 1)] == ["D0DEPUTY0"]
     assert len(cards) == 1
+
+
+async def test_who_can_be_asked_in_slack_is_told(service: Service) -> None:
+    asked = "{ viewer { user { slackLinked } } }"
+
+    linked = [(await service.gql(asked, who)).data["viewer"]["user"]["slackLinked"] for who in ("approver", "auditor")]
+
+    assert linked == [True, False]

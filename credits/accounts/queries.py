@@ -124,3 +124,9 @@ async def find_person(name: str) -> str | None:
     """The id of the person who has this id or e-mail address (case ignored)."""
     found = await _read("SELECT id FROM users WHERE id = $1 OR lower(email) = lower($1)", name)
     return found[0]["id"] if found else None
+
+
+async def linked_to_slack(user_ids: Iterable[str]) -> dict[str, bool]:
+    """Those of the people who are linked to a user of Slack."""
+    found = await _read("SELECT DISTINCT user_id FROM slack_links WHERE user_id = ANY($1)", list(user_ids))
+    return {row["user_id"]: True for row in found}
