@@ -6,6 +6,7 @@ and what may not be known of is answered in the very words in which an id of not
 
 import csv
 from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -56,6 +57,8 @@ OPEN = {
     "setStagingType",
     "setPriceAgreement",
 }
+# How many they are. It comes down with them and never goes up: what is new in the matrix is built with its row.
+STILL_OPEN = 30
 
 
 def _matrix() -> dict[str, dict[str, str]]:
@@ -63,6 +66,7 @@ def _matrix() -> dict[str, dict[str, str]]:
     return {row.pop("field"): row for row in csv.DictReader(lines)}
 
 
+@cache
 def _snapshot() -> GraphQLSchema:
     return build_schema(SNAPSHOT.read_text(encoding="utf-8"))
 
@@ -102,6 +106,7 @@ def test_every_root_field_has_a_row() -> None:
 def test_every_row_is_asked_for_or_open() -> None:
     assert {row for row in _matrix() if not _built(row)} == OPEN
     assert set(_matrix()) - OPEN == set(ROWS)
+    assert len(OPEN) == STILL_OPEN
 
 
 def test_the_matrix_knows_every_role_and_every_cell_a_meaning() -> None:

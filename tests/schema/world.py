@@ -320,14 +320,17 @@ async def _people(
 
 # Filled and emptied by the worker at any time.
 _THE_WORKERS = ("outbox", "dead_letters", "chat_messages", "sandbox_")
+_ROW = {"api_keys": "(to_jsonb(r) - 'last_used_at')::text"}  # that is noted a little later, whatever the key asked for
 
 
 async def digest() -> dict[str, int]:
-    """How many rows each table has, and all wallets' versions added up: what any effect would change."""
+    """A hash of all that each table holds: what any effect would change."""
     connection = get_connection("default")
     found = await connection.execute_query_dict("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     tables = [name for row in found if not (name := row["tablename"]).startswith(_THE_WORKERS)]
-    columns = [f'(SELECT count(*) FROM "{table}") AS "{table}"' for table in tables]
-    columns.append("(SELECT sum(version)::bigint FROM wallets) AS versions")
-    (counts,) = await connection.execute_query_dict(f"SELECT {', '.join(columns)}")
-    return counts
+    columns = [
+        f'(SELECT coalesce(sum(hashtextextended({_ROW.get(table, "r::text")}, 0)), 0) FROM "{table}" r) AS "{table}"'
+        for table in tables
+    ]
+    (hashes,) = await connection.execute_query_dict(f"SELECT {', '.join(columns)}")
+    return hashes
