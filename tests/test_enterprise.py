@@ -236,7 +236,7 @@ async def test_what_is_frozen_or_owed_keeps_from_deleting(service: Service, ente
     frozen = await enterprise.call("delete-pool", id=pool.pool_id)
     await do(about(Thaw, dispute_id="dp_1"))
     await service.gql(SPEND, enterprise.token, input=spending(pool, quantity=40))
-    await do(about(Clawback, source_id="re_1", credits=100))
+    await do(about(Clawback, source_id=f"re_{uuid4().hex}", credits=100))
     owing = await enterprise.call("delete-pool", id=pool.pool_id)
     await service.give(pool, 80)
 

@@ -13,7 +13,7 @@ from credits.accounts.audit_log import AuditEntry
 from credits.accounts.models import Identity, User
 from credits.accounts.service import find_or_make_user
 from tests.credits.access.provider import AUDIENCE, IdentityProvider, published
-from tests.schema.world import digest
+from tests.schema.world import counts
 from tests.support.service import Answer, Service, beside
 
 WHO = """{ viewer { operator user { id name email } accounts { id name kind wallet { balance { available } }
@@ -71,13 +71,13 @@ async def test_who_has_no_name_is_called_by_their_address(
 async def test_twenty_first_calls_at_once_make_one_person_and_one_account(
     believer: Service, provider: IdentityProvider
 ) -> None:
-    before = await digest()
+    before = await counts()
     token = provider.token("rsa")
 
     answers = await asyncio.gather(*(believer.gql(WHO, token) for _ in range(20)))
 
     found = [answer.data["viewer"] for answer in answers]
-    after = await digest()
+    after = await counts()
     made = {table: after[table] - before[table] for table in after if after[table] != before[table]}
     assert all(each == found[0] for each in found)
     assert made == {"users": 1, "identities": 1, "accounts": 1, "wallets": 1, "memberships": 1, "audit_entries": 1} | {
@@ -130,12 +130,12 @@ async def test_an_address_that_the_issuer_gave_to_somebody_else_opens_nothing(
 ) -> None:
     email = address()
     known = (await believer.gql(WHO, provider.token("rsa", email=email, sub=f"first of {email}"))).data["viewer"]
-    before = await digest()
+    before = await counts()
 
     answer = await believer.gql(WHO, provider.token("rsa", email=email.upper(), sub=f"second of {email}"))
 
     assert refused(answer).startswith("This e-mail address belongs to another sign-in of the same issuer.")
-    assert await digest() == before
+    assert await counts() == before
     assert await Identity.filter(user_id=known["user"]["id"]).count() == 1
 
 
@@ -156,12 +156,12 @@ async def test_an_address_that_the_issuer_gave_to_somebody_else_opens_nothing(
 async def test_without_a_verified_address_nobody_is_let_in_and_told_what_to_do(
     believer: Service, provider: IdentityProvider, changes: dict[str, Any]
 ) -> None:
-    before = await digest()
+    before = await counts()
 
     answer = await believer.gql(WHO, provider.token("rsa", **changes))
 
     assert refused(answer).startswith("This token carries no e-mail address that its issuer has verified.")
-    assert await digest() == before
+    assert await counts() == before
 
 
 async def test_who_is_known_needs_no_address_any_more(believer: Service, provider: IdentityProvider) -> None:
@@ -181,9 +181,9 @@ async def test_where_nobody_signs_up_a_stranger_is_refused_and_the_invited_is_no
     async with beside(
         service, jwt_providers=(provider.setting,), self_sign_up=False, operators=(staff,)
     ) as closed_to_strangers:
-        before = await digest()
+        before = await counts()
         stranger = await closed_to_strangers.gql(WHO, provider.token("rsa"))
-        after = await digest()
+        after = await counts()
         added = await closed_to_strangers.gql(WHO, provider.token("rsa", email=email))
         operator = (await closed_to_strangers.gql(WHO, provider.token("rsa", email=staff))).data["viewer"]
 

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -145,7 +146,7 @@ async def test_what_was_spent_becomes_a_debt_that_stops_the_whole_account(bought
     await service.give(bought.department, 10)
     assert codes(await call(service, DEDUCT, **jobs(bought.pool, 40)[0])) == []
 
-    await do(bought.about(Clawback, source_id="re_all", credits=100))
+    await do(bought.about(Clawback, source_id=f"re_{uuid4().hex}", credits=100))
 
     assert await bought.view(bought.account) == (0, 0, 0, 80)
     assert await bought.view(bought.pool) == (0, 0, 0, 0)
@@ -160,10 +161,11 @@ async def test_what_was_spent_becomes_a_debt_that_stops_the_whole_account(bought
 
 
 async def test_a_refund_of_money_takes_credits_once(bought: Bought) -> None:
-    await do(bought.about(Clawback, source_id="re_once", credits=30))
+    refund = f"re_{uuid4().hex}"
+    await do(bought.about(Clawback, source_id=refund, credits=30))
 
     with pytest.raises((IntegrityError, asyncpg.UniqueViolationError)):
-        await do(bought.about(Clawback, source_id="re_once", credits=30))
+        await do(bought.about(Clawback, source_id=refund, credits=30))
 
     assert await bought.view(bought.account) == (70, 0, 70, 0)
 
@@ -175,8 +177,8 @@ async def test_credits_that_are_on_the_move_are_found_all_the_same(bought: Bough
             await bought.move(bought.pool, bought.department, 5)
 
     async def take_back() -> None:
-        for number in range(5):
-            await do(bought.about(Clawback, source_id=f"re_{number}", credits=10))
+        for _ in range(5):
+            await do(bought.about(Clawback, source_id=f"re_{uuid4().hex}", credits=10))
 
     async def freeze_and_thaw() -> None:
         for _ in range(5):
