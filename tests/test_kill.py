@@ -10,7 +10,7 @@ import httpx
 from tortoise.connection import get_connection
 
 from credits.ledger.audit import broken
-from tests.support.processes import Running, start
+from tests.support.processes import Running, free_port, start
 from tests.support.service import SERVICE_KEY, Service, environment_of
 
 SPEND = """mutation ($wallet: ID!, $key: String!) {
@@ -51,8 +51,8 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(
     done: dict[str, str] = {}
     unknown: set[str] = set()
 
-    for killing in range(1, 4):
-        running = await start("serve", service.settings.port + killing, tmp_path / "data", **settings)
+    for _ in range(3):
+        running = await start("serve", free_port(), tmp_path / "data", **settings)
         await running.ready()
         clients = [asyncio.create_task(load(running, wallet, done, unknown)) for _ in range(CLIENTS)]
         wanted = len(done) + 200
