@@ -27,6 +27,7 @@ CREDITS_MODELS = (
     "credits.purchases.models",
     "credits.approvals.models",
     "credits.allocations.models",
+    "credits.top_ups.models",
     "credits.chat",
     "credits.inbox",
     "credits.outbox",

@@ -105,6 +105,12 @@ class Settings(BaseSettings):
         validation_alias=_env("SLACK_TEAM_ID"),
         description="The workspace whose people may decide by pressing buttons, `T…`.",
     )
+    operators_channel: str = Field(
+        "",
+        validation_alias=_env("OPERATORS_CHANNEL"),
+        description="The platform's own Slack channel: payments that fit no purchase, prices asked for; the log has "
+        "them too.",
+    )
     sandbox: bool | None = Field(
         None,
         validation_alias=_env("SANDBOX"),
@@ -191,6 +197,11 @@ class Settings(BaseSettings):
     def slack(self) -> bool:
         """There is a Slack to talk to: the real one, or the sandbox's."""
         return bool(self.slack_bot_token.get_secret_value()) or self.sandboxed
+
+    @property
+    def operators_at(self) -> str:
+        """The channel in which the platform's staff is told; in the sandbox there always is one."""
+        return self.operators_channel or ("#operators" if self.sandboxed else "")
 
     @cached_property
     def identity_providers(self) -> tuple[Provider, ...]:

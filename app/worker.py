@@ -12,7 +12,7 @@ from app.settings import Settings
 from app.web import Parts
 from credits.approvals.service import expire_due
 from credits.outbox import Queue
-from workers import alerts, allocations, approvals, audit, delivery, ledger, purchases, schedule
+from workers import alerts, allocations, approvals, audit, delivery, ledger, operators, purchases, schedule
 from workers.broker import make_broker
 from workers.delivery import Relay
 from workers.schedule import QUEUE as SCHEDULE_QUEUE
@@ -34,7 +34,7 @@ _EXPIRE_APPROVALS_EVERY_S = 10.0
 async def worker(settings: Settings, shared: Parts) -> AsyncIterator[None]:
     """Work on the outbox and the schedule until the block ends."""
     broker = make_broker(settings.redis_url, asyncio.get_running_loop())
-    actors = delivery.declare(broker, _handlers(shared))
+    actors = delivery.declare(broker, _handlers(settings, shared))
     timed = schedule.declare(broker, _jobs(shared))
     # Dramatiq's own command line says this; without it middleware that waits for the process never wakes.
     broker.emit_after("process_boot")
@@ -49,12 +49,13 @@ async def worker(settings: Settings, shared: Parts) -> AsyncIterator[None]:
         yield
 
 
-def _handlers(shared: Parts) -> dict[str, delivery.Handler]:
+def _handlers(settings: Settings, shared: Parts) -> dict[str, delivery.Handler]:
     return {
         **purchases.handlers(shared.checkouts),
         **alerts.handlers(shared.chat, shared.people),
         **approvals.handlers(shared.chat, shared.people, shared.hub),
         **allocations.handlers(shared.chat, shared.people),
+        **operators.handlers(shared.chat, settings.operators_at),
     }
 
 

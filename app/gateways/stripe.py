@@ -5,6 +5,7 @@ The sandbox is reached through here as well, by another address, so no code path
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import stripe
@@ -30,6 +31,12 @@ _RETRIES = 2
 _PAID = ("paid", "no_payment_required")
 # Another request holds the same key or object (409), or there were too many (429): neither is a definite no.
 _PASSING = (409, 429)
+_KINDS = {
+    "checkout.session.completed": PaymentEventKind.CHECKOUT,
+    "checkout.session.async_payment_succeeded": PaymentEventKind.CHECKOUT,
+    "checkout.session.expired": PaymentEventKind.CHECKOUT,
+    "checkout.session.async_payment_failed": PaymentEventKind.CHECKOUT_PAYMENT_FAILED,
+}
 # What reading an answer raises that is not shaped as Stripe's are.
 _MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)
 
@@ -178,6 +185,7 @@ def _checkout(session: Session) -> Checkout:
         total=Money(total, session.currency.upper()),
         purchase_id=session.client_reference_id,
         payment_id=_payment_id(session),
+        customer_id=session.customer if isinstance(session.customer, str) else None,
         livemode=session.livemode,
     )
 
@@ -191,13 +199,15 @@ def _payment_id(session: Session) -> str:
 
 
 def _payment_event(event: stripe.Event) -> PaymentEvent:
-    kind = _kind(event.type)
+    kind = _KINDS.get(event.type, PaymentEventKind.OTHER)
     return PaymentEvent(
         id=event.id,
         kind=kind,
         type=event.type,
+        created_at=datetime.fromtimestamp(event.created, UTC),
         checkout=None if kind is PaymentEventKind.OTHER else _checkout(_session_of(event)),
         livemode=event.livemode,
+        account=event.account if "account" in event else None,
     )
 
 
@@ -206,13 +216,6 @@ def _session_of(event: stripe.Event) -> Session:
     if not isinstance(session, Session):
         raise TypeError("an event of a checkout session that holds none")
     return session
-
-
-def _kind(event_type: str) -> PaymentEventKind:
-    try:
-        return PaymentEventKind(event_type)
-    except ValueError:
-        return PaymentEventKind.OTHER
 
 
 def _translated(error: stripe.StripeError) -> GatewayRefused | GatewayUnavailable:

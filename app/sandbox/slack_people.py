@@ -43,7 +43,7 @@ PEOPLE = {person.id: person for person in (*_KNOWN, STRANGER)}
 # Whom the demonstration links with its users; the stranger stays unlinked.
 SLACK_IDS = {person.name: person.id for person in _KNOWN}
 
-CHANNELS = {"C0CREDITS1": "credits", "C0APPROVAL": "approvals"}
+CHANNELS = {"C0CREDITS1": "credits", "C0APPROVAL": "approvals", "C0OPERATOR": "operators"}
 _DIRECT = {person.direct_id: person for person in PEOPLE.values()}
 _BY_NAME = {person.name: person for person in PEOPLE.values()}
 

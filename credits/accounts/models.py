@@ -66,6 +66,8 @@ class Account(Model):
     suspended_at = fields.DatetimeField(null=True)
     suspended_because = fields.CharField(500, null=True)
     slack_channel = fields.CharField(80, null=True)
+    # The payment provider's customer, whose cards are those of earlier payments.
+    payment_customer_id = fields.CharField(255, null=True)
     created_at = fields.DatetimeField()
 
     class Meta:

@@ -81,6 +81,10 @@ class Wallet(Model):
     alert_fired_at = fields.DatetimeField(null=True)
     alert_snoozed_until = fields.DatetimeField(null=True)
     alert_channel = fields.CharField(80, null=True)
+    # The automatic top-up's trigger, here for the same reason: below how many available credits (None: never), and
+    # whether somebody has been asked to look and has not done so yet.
+    top_up_below = fields.IntField(null=True)
+    top_up_asked = fields.BooleanField(db_default=False)
 
     class Meta:
         table = "wallets"

@@ -81,6 +81,7 @@ def _checkout_request(checkouts: Checkouts, purchase: PurchaseView) -> CheckoutR
         # The provider puts the checkout's id where this stands; it must reach it unescaped.
         success_url=_with_query(back, purchase_id=purchase.id) + "&session_id={CHECKOUT_SESSION_ID}",
         cancel_url=_with_query(back, purchase_id=purchase.id, canceled="1"),
+        customer_id=None,
     )
 
 
