@@ -147,6 +147,8 @@ class Service:
     def raw_socket(self, **options: Any) -> connect:
         """A websocket on which nothing was said yet."""
         url = f"{self.urls[-1].replace('http', 'ws')}/graphql"
+        # What a test leaves unread must not keep the connection from being closed.
+        options = {"max_queue": None, **options}
         return connect(url, subprotocols=["graphql-transport-ws"], proxy=None, **options)  # type: ignore[list-item]
 
     async def account(self, *, credits_given: int = 0, time_zone: str = "UTC") -> Place:
