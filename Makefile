@@ -8,9 +8,12 @@ demo:
 	@scripts/environment
 	@exec .venv/bin/credits demo
 
+# The tests wait more than they work, so more of them run at once than there are cores: each process has a database of
+# its own. `make test PROCESSES=0` runs them in one.
+test: PROCESSES = 4
 test:
 	@scripts/environment dev
-	@exec .venv/bin/python -m pytest
+	@exec .venv/bin/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
 
 # The rules of the ledger against an independent model; the tests have 500 runs of it. FROM is the first seed.
 simulate: RUNS = 10000

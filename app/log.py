@@ -28,6 +28,13 @@ def configure(log_format: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_no_mistake)
+
+
+def _no_mistake(record: logging.LogRecord) -> bool:
+    """Each queue has a worker of its own on the one broker, and Dramatiq warns as if that were a mistake."""
+    return "middleware of the same type twice" not in str(record.msg)
 
 
 def _as_it_is(_logger: object, _name: str, event: structlog.types.EventDict) -> structlog.types.EventDict:

@@ -1,6 +1,7 @@
 """One database and one running service for the whole run; tests keep apart by accounts of their own."""
 
 import os
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.support import servers
 from tests.support.service import Service, distributed, running
 
 _LEFT_OUT: list[str] = []
+_MADE = re.compile(r"(?i)\b[a-z]{3,4}_0[0-9a-hjkmnp-tv-z]{25,}")
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +68,24 @@ def redis_url() -> str:
         _LEFT_OUT.append("left out for want of Redis: what needs two processes")
         pytest.skip("no Redis answers")
     return url
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Tests are named alike in every process: an id that was made for one stands in its name without what is random."""
+    named = _MADE.sub("id", val) if isinstance(val, str) else val
+    return named if isinstance(named, str) and named != val else None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Of several processes that test at once, this one hands what it would say to the one that started it."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = _LEFT_OUT
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Take over what a process that has ended would have said."""
+    _LEFT_OUT.extend(getattr(node, "workeroutput", {}).get("left_out", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

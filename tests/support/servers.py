@@ -55,9 +55,16 @@ def on_server(url: str, database: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, f"/{database}", parts.query, ""))
 
 
+def _of_this_process(url: str) -> str:
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    number = int(urlsplit(url).path.removeprefix("/") or 0)
+    return on_server(url, str(number - worker)) if worker else url
+
+
 def redis_url() -> str | None:
-    """The address of a Redis that answers, or None."""
-    url = os.environ.get("CREDITS_TEST_REDIS_URL", LOCAL_REDIS)
+    """The address of a Redis that answers, or None: of several processes that test at once each has a database of its
+    own, since some tests empty theirs."""
+    url = _of_this_process(os.environ.get("CREDITS_TEST_REDIS_URL", LOCAL_REDIS))
     try:
         with Redis.from_url(url, socket_connect_timeout=1) as redis:
             redis.ping()

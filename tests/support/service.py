@@ -36,6 +36,8 @@ from tests.support.processes import free_port, start, started
 JWT_SECRET = "the-secret-of-these-tests-and-no-other"
 WEBHOOK_SECRET = "whsec_of_these_tests"
 SLACK_SECRET = "0123456789abcdef0123456789abcdef"
+# Several processes test at once, some of them with four more of the service, and a server has 100 connections.
+POOL = 8
 SERVICE_KEY = "svc_0123456789abcdef0123456789abcdef"
 
 
@@ -46,6 +48,7 @@ def settings_for(port: int, *, data_dir: Path, **changes: Any) -> Settings:
         **{
             "port": port,
             "data_dir": data_dir,
+            "database_pool": POOL,
             "jwt_secret": SecretStr(JWT_SECRET),
             "stripe_webhook_secret": SecretStr(WEBHOOK_SECRET),
             "slack_signing_secret": SecretStr(SLACK_SECRET),
@@ -144,6 +147,8 @@ class Service:
     def raw_socket(self, **options: Any) -> connect:
         """A websocket on which nothing was said yet."""
         url = f"{self.urls[-1].replace('http', 'ws')}/graphql"
+        # What a test leaves unread must not keep the connection from being closed.
+        options = {"max_queue": None, **options}
         return connect(url, subprotocols=["graphql-transport-ws"], proxy=None, **options)  # type: ignore[list-item]
 
     async def account(self, *, credits_given: int = 0, time_zone: str = "UTC") -> Place:
@@ -269,6 +274,7 @@ def environment_of(database_url: str, redis_url: str = "") -> dict[str, str]:
     """The settings of the tests for a process of its own."""
     return {
         "DATABASE_URL": database_url,
+        "DATABASE_POOL": str(POOL),
         "REDIS_URL": redis_url,
         "JWT_SECRET": JWT_SECRET,
         "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
