@@ -5,10 +5,8 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
-from app.database import credentials, migrate
 from credits.ledger.audit import broken
 from tests.support import servers
 from tests.support.service import Service, distributed, running
@@ -30,16 +28,8 @@ def postgres() -> Iterator[str]:
 @pytest.fixture(scope="session")
 async def database_url(postgres: str) -> AsyncIterator[str]:
     """A database of this run with all tables, dropped after it."""
-    name = f"credits_tests_{os.getpid()}"
-    server = await asyncpg.connect(**credentials(postgres))
-    await server.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
-    url = servers.on_server(postgres, name)
-    try:
-        await migrate(url, sandbox=True)
+    async with servers.database_on(postgres, f"credits_tests_{os.getpid()}") as url:
         yield url
-    finally:
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await server.close()
 
 
 @pytest.fixture(scope="session")

@@ -99,3 +99,25 @@ async def started(command: str, data_dir: Path, *, port: int | None = None, **mo
         yield running
     finally:
         await running.end()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended, and all that it printed."""
+
+    code: int
+    printed: str
+
+
+async def command(*words: str, folder: Path, port: int = 1, **more: str) -> Ended:
+    """Run `credits <words>` to its end."""
+    process = await asyncio.create_subprocess_exec(
+        *_COMMAND,
+        *words,
+        env=environment(port, folder / "command", **more),
+        cwd=Path(__file__).parents[2],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await process.communicate()
+    return Ended(process.returncode or 0, printed.decode())

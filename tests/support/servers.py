@@ -6,8 +6,8 @@ What had to be left out for want of a server is told in the last lines of the ru
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,7 +16,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app import embedded
-from app.database import credentials
+from app.database import credentials, migrate
 
 LOCAL_POSTGRES = "postgresql://postgres@127.0.0.1:5432/postgres"
 LOCAL_REDIS = "redis://127.0.0.1:6379/15"
@@ -53,6 +53,20 @@ def on_server(url: str, database: str) -> str:
     """The address of another database on the same server."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc, f"/{database}", parts.query, ""))
+
+
+@asynccontextmanager
+async def database_on(server_url: str, name: str) -> AsyncIterator[str]:
+    """A database of this name with all tables, dropped after the block."""
+    server = await asyncpg.connect(**credentials(server_url))
+    await server.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+    url = on_server(server_url, name)
+    try:
+        await migrate(url, sandbox=True)
+        yield url
+    finally:
+        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await server.close()
 
 
 def _of_this_process(url: str) -> str:
