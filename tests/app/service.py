@@ -63,6 +63,11 @@ class Service:
     most_at_once: int = 0
     at_once: int = 0
 
+    @property
+    def checkouts(self) -> list[PaymentEvent]:
+        """Those of the webhooks that were about a checkout."""
+        return [event for event in self.received if event.checkout]
+
     async def act(self, session_id: str, action: str, **fields: object) -> httpx.Response:
         """One call of the tests' face of the sandbox."""
         return await self.http.post(f"/sandbox/stripe/sessions/{session_id}/{action}", json=fields)
