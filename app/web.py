@@ -33,7 +33,7 @@ from app.sandbox.stripe import Sandbox
 from app.settings import Settings
 from credits.access.service import Access
 from credits.chat import People
-from credits.gateways import ChatGateway
+from credits.gateways import ChatGateway, Payments
 from credits.ledger.writer import Writer
 from credits.purchases.checkouts import Checkouts
 from schema.build import build_schema
@@ -43,10 +43,12 @@ from schema.documents import Documents
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What web and worker share, over an open database: the checkouts, the hub, the chat and who is who in it."""
+    """What web and worker share, over an open database: the checkouts and the payment provider, the hub, the chat and
+    who is who in it."""
 
     database_url: str
     checkouts: Checkouts
+    payments: Payments
     hub: Hub
     chat: ChatGateway
     people: People
@@ -79,6 +81,7 @@ async def parts(
         stack.push_async_callback(gateway.close)
         yield Parts(
             database_url=database_url,
+            payments=gateway,
             hub=shared,
             chat=await stack.enter_async_context(_chat(settings)),
             people=people_of(settings),

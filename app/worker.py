@@ -23,6 +23,7 @@ _THREADS = {
     Queue.ALERTS.value: 4,
     Queue.APPROVALS.value: 4,
     Queue.BULK.value: 2,
+    Queue.PAYMENTS.value: 4,
     SCHEDULE_QUEUE: 2,
     allocations.QUEUE: 1,
     audit.QUEUE: 1,
@@ -51,7 +52,7 @@ async def worker(settings: Settings, shared: Parts) -> AsyncIterator[None]:
 
 def _handlers(settings: Settings, shared: Parts) -> dict[str, delivery.Handler]:
     return {
-        **purchases.handlers(shared.checkouts),
+        **purchases.handlers(shared.checkouts, shared.payments),
         **alerts.handlers(shared.chat, shared.people),
         **approvals.handlers(shared.chat, shared.people, shared.hub),
         **allocations.handlers(shared.chat, shared.people),

@@ -31,8 +31,9 @@ from credits.purchases.channel import purchase_channel
 from credits.purchases.checkouts import Checkouts, open_in_time
 from credits.purchases.fulfilment import fulfil
 from credits.purchases.models import Purchase, PurchaseStatus
+from credits.purchases.moves import move
 from credits.purchases.queries import PurchaseView
-from credits.purchases.rules import MOVES, allowed_return_url
+from credits.purchases.rules import CANCELABLE, allowed_return_url
 from credits.text import clean
 
 _log = structlog.get_logger()
@@ -171,7 +172,7 @@ async def cancel_purchase(checkouts: Checkouts, purchase_id: str) -> PurchaseVie
     """End a purchase that nobody has paid. The checkout is closed at the provider first; money that was faster than
     that is credited, and the cancellation refused. Raises Unavailable when the provider does not answer."""
     purchase = await queries.purchase(purchase_id)
-    if purchase.status not in MOVES[PurchaseStatus.CANCELED]:
+    if purchase.status not in CANCELABLE:
         raise _wrong_state(purchase)
     if purchase.checkout_id is not None:
         try:
@@ -194,13 +195,13 @@ async def _cancel(purchase: PurchaseView) -> bool:
     """CANCELED, and an open question about it taken back, in one commit; False where the purchase is no longer what was
     read. Where its checkout was closed, the provider's word that it has expired may have been faster than we."""
     closed = purchase.checkout_id is not None
-    allowed = MOVES[PurchaseStatus.CANCELED] + ((PurchaseStatus.EXPIRED,) if closed else ())
+    allowed = (*CANCELABLE, PurchaseStatus.EXPIRED) if closed else CANCELABLE
     async with in_transaction() as connection:
         # Approval before purchase, as whoever decides takes them.
         await lock_question(connection, purchase_id=purchase.id)
         found = Purchase.filter(id=purchase.id, status__in=allowed).using_db(connection)
         same = found.filter(checkout_id=purchase.checkout_id) if closed else found.filter(checkout_id__isnull=True)
-        if not await same.update(status=PurchaseStatus.CANCELED):
+        if not await move(same, PurchaseStatus.CANCELED):
             return False
         await withdraw(connection, purchase_id=purchase.id)
         return True
