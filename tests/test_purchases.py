@@ -75,10 +75,15 @@ class Buyer:
         return found
 
 
-@pytest.fixture
-async def buyer(service: Service) -> Buyer:
+async def new_buyer(service: Service) -> Buyer:
+    """The owner of a fresh account."""
     place = await service.account()
     return Buyer(service, await service.owner_token(place.account_id), place.wallet_id or "")
+
+
+@pytest.fixture
+async def buyer(service: Service) -> Buyer:
+    return await new_buyer(service)
 
 
 async def test_the_same_webhook_five_times_at_once_credits_once(service: Service, buyer: Buyer) -> None:

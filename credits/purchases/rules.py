@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from credits.errors import Refusal, RefusalCode
 from credits.gateways import Checkout
 from credits.money import Money
 from credits.purchases.models import PurchaseStatus
@@ -47,6 +48,24 @@ MOVES: dict[PurchaseStatus, tuple[PurchaseStatus, ...]] = {
     PurchaseStatus.FAILED: (PurchaseStatus.AWAITING_PAYMENT, PurchaseStatus.PROCESSING),
 }
 CANCELABLE = (PurchaseStatus.PENDING_APPROVAL, PurchaseStatus.AWAITING_PAYMENT)
+
+
+def may_renew(status: PurchaseStatus, *, consented: bool) -> None:
+    """Refuse another checkout to a purchase whose own has not lapsed, or that nobody has approved who had to
+    (`consented` False)."""
+    if status is PurchaseStatus.EXPIRED and consented:
+        return
+    if status is PurchaseStatus.EXPIRED:
+        message = "Nobody approved this purchase in time, so it has no checkout to renew. Ask for the approval again."
+    elif status is PurchaseStatus.AWAITING_PAYMENT:
+        message = "This purchase can still be paid at its checkoutUrl. Where that is null, it comes within seconds."
+    elif status is PurchaseStatus.PENDING_APPROVAL:
+        message = "This purchase waits for approval; its checkout comes with that."
+    elif status in OPEN or status is PurchaseStatus.PAID:
+        message = f"This purchase is {status.value}; nothing is left to pay."
+    else:
+        message = f"This purchase is {status.value} and cannot be paid any more. Buy again."
+    raise Refusal(RefusalCode.WRONG_STATE, message, field="purchaseId")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,12 +20,13 @@ from credits.errors import Refusal, RefusalCode, Unavailable
 from credits.faults import trying_again
 from credits.gateways import (
     CheckoutStatus,
+    GatewayRefused,
     GatewayUnavailable,
 )
 from credits.idempotency import claim, difference, make_key
 from credits.ids import Kind, make_id
 from credits.ledger.store import lock_wallet
-from credits.ledger.wallet import MAX_BALANCE
+from credits.ledger.wallet import MAX_BALANCE, WalletState
 from credits.purchases import queries
 from credits.purchases.channel import purchase_channel
 from credits.purchases.checkouts import Checkouts, open_in_time
@@ -88,13 +89,10 @@ async def request_purchase(
                 if reason := difference(key, used):
                     raise Refusal(RefusalCode.IDEMPOTENCY_KEY_REUSED, reason, field="idempotencyKey")
                 return used.result_id
-            if wallet.suspended:
-                raise Refusal(
-                    RefusalCode.ACCOUNT_SUSPENDED, "This account is suspended and cannot buy. Write to support."
-                )
+            refuse_suspended(wallet)
             package = (await packages_by_code()).get(wanted.package_code)
             offer = quote(package, quantity=wanted.quantity, credits_wanted=wanted.credits)
-            await _check_room(wanted.wallet_id, wallet.balance, offer)
+            await check_room(wanted.wallet_id, wallet.balance, offer.credits, field="quantity")
             await _make(connection, actor, place, wanted, offer, purchase_id=new_id, now=now)
             return new_id
 
@@ -158,13 +156,19 @@ def _check_return_url(checkouts: Checkouts, url: str | None) -> None:
         raise Refusal(RefusalCode.INVALID, f"Payers may be sent back to {allowed} only.", field="returnUrl")
 
 
-async def _check_room(wallet_id: str, balance: int, offer: Quote) -> None:
+def refuse_suspended(wallet: WalletState) -> None:
+    """Nobody pays for an account that could not spend."""
+    if wallet.suspended:
+        raise Refusal(RefusalCode.ACCOUNT_SUSPENDED, "This account is suspended and cannot buy. Write to support.")
+
+
+async def check_room(wallet_id: str, balance: int, credits_wanted: int, *, field: str) -> None:
     """A payment that has arrived is never refused, so the room is checked now, open purchases included."""
-    if balance + await queries.reserved(wallet_id) + offer.credits > MAX_BALANCE:
+    if balance + await queries.reserved(wallet_id) + credits_wanted > MAX_BALANCE:
         raise Refusal(
             RefusalCode.BALANCE_LIMIT_EXCEEDED,
             f"A wallet holds at most {MAX_BALANCE:,} credits, purchases under way included. Buy fewer.",
-            field="quantity",
+            field=field,
         )
 
 
@@ -179,6 +183,13 @@ async def cancel_purchase(checkouts: Checkouts, purchase_id: str) -> PurchaseVie
             checkout = await checkouts.gateway.expire_checkout(purchase.checkout_id)
         except GatewayUnavailable as error:
             raise Unavailable("The payment provider did not answer, so nothing was canceled. Try again.") from error
+        except GatewayRefused as error:
+            _log.error("checkout_not_closed", purchase=purchase_id, reason=str(error))
+            raise Refusal(
+                RefusalCode.PAYMENT_FAILED,
+                f"The payment provider does not close the checkout, so nothing was canceled: {error}",
+                field="purchaseId",
+            ) from error
         if checkout.status is CheckoutStatus.COMPLETE:
             await fulfil(checkouts, checkout)
             raise _wrong_state(await queries.purchase(purchase_id))
