@@ -23,9 +23,12 @@ _THREADS = {
     Queue.ALERTS.value: 4,
     Queue.APPROVALS.value: 4,
     Queue.BULK.value: 2,
+    Queue.PAYMENTS.value: 4,
     SCHEDULE_QUEUE: 2,
     allocations.QUEUE: 1,
     audit.QUEUE: 1,
+    purchases.QUEUE: 2,
+    purchases.DAILY_QUEUE: 1,
 }
 _EXPIRE_APPROVALS_EVERY_S = 10.0
 
@@ -51,7 +54,7 @@ async def worker(settings: Settings, shared: Parts) -> AsyncIterator[None]:
 
 def _handlers(settings: Settings, shared: Parts) -> dict[str, delivery.Handler]:
     return {
-        **purchases.handlers(shared.checkouts),
+        **purchases.handlers(shared.checkouts, shared.payments),
         **alerts.handlers(shared.chat, shared.people),
         **approvals.handlers(shared.chat, shared.people, shared.hub),
         **allocations.handlers(shared.chat, shared.people),
@@ -64,7 +67,7 @@ def _jobs(shared: Parts) -> list[Job]:
         await expire_due(shared.hub)
 
     return [
-        purchases.scheduled(shared.checkouts),
+        *purchases.scheduled(shared.checkouts, shared.payments),
         ledger.scheduled(shared.hub),
         *allocations.scheduled(shared.hub),
         Job("expire_approvals", every_s=_EXPIRE_APPROVALS_EVERY_S, work=expire_approvals),

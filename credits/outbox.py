@@ -33,6 +33,7 @@ class Queue(StrEnum):
     ALERTS = "alerts"
     APPROVALS = "approvals"
     BULK = "bulk"
+    PAYMENTS = "payments"
 
 
 class OutboxMessage(Model):

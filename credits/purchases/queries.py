@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection
 from tortoise.expressions import Q
 
@@ -11,7 +12,7 @@ from credits.actors import Actor, ActorKind
 from credits.errors import NotFound
 from credits.ids import Kind, kind_of
 from credits.money import Money
-from credits.purchases.models import Purchase, PurchaseStatus
+from credits.purchases.models import PaymentMethod, Purchase, PurchaseStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +36,12 @@ class PurchaseView:
     checkout_id: str | None
     checkout_url: str | None
     checkout_attempt: int
+    checkout_ids: tuple[str, ...]
     payment_id: str | None
     transaction_id: str | None
     created_at: datetime
     paid_at: datetime | None
+    method: PaymentMethod
 
 
 async def purchase(purchase_id: str) -> PurchaseView:
@@ -53,6 +56,14 @@ async def find(purchase_id: str) -> PurchaseView | None:
     """The purchase with this id; anything that is no such id has none."""
     # Asked first: Tortoise raises for a text that is longer than the column.
     row = await Purchase.get_or_none(id=purchase_id) if kind_of(purchase_id) is Kind.PURCHASE else None
+    return view(row) if row else None
+
+
+async def locked(connection: BaseDBAsyncClient, purchase_id: str) -> PurchaseView | None:
+    """As `find`, and nobody else changes it until the caller's database transaction ends."""
+    if kind_of(purchase_id) is not Kind.PURCHASE:
+        return None
+    row = await Purchase.filter(id=purchase_id).using_db(connection).select_for_update().first()
     return view(row) if row else None
 
 
@@ -97,7 +108,7 @@ async def without_checkout(*, older_than_s: float, limit: int = 20) -> list[str]
     """Purchases that await payment and have waited that long, in seconds, for the address where to pay."""
     rows = await get_connection("default").execute_query_dict(
         "SELECT id FROM purchases WHERE status = 'AWAITING_PAYMENT' AND checkout_id IS NULL"
-        " AND created_at < credits_now() - make_interval(secs => $1) ORDER BY created_at LIMIT $2",
+        " AND coalesce(moved_at, created_at) < credits_now() - make_interval(secs => $1) ORDER BY created_at LIMIT $2",
         [older_than_s, limit],
     )
     return [row["id"] for row in rows]
@@ -124,8 +135,10 @@ def view(row: Purchase) -> PurchaseView:
         checkout_id=row.checkout_id,
         checkout_url=row.checkout_url,
         checkout_attempt=row.checkout_attempt,
+        checkout_ids=(*([row.checkout_id] if row.checkout_id else []), *(row.former_checkouts or [])),
         payment_id=row.payment_id,
         transaction_id=row.transaction_id,
         created_at=row.created_at,
         paid_at=row.paid_at,
+        method=row.method,
     )

@@ -42,7 +42,6 @@ OPEN = {
     "quotePurchase(account)",
     "quotePurchase(pool)",
     "quotePurchase(department)",
-    "renewCheckout(own)",
     "renewApproval(own)",
     "requestQuote",
     "setAutoTopUp(account)",
@@ -58,7 +57,7 @@ OPEN = {
     "setPriceAgreement",
 }
 # How many they are. It comes down with them and never goes up: what is new in the matrix is built with its row.
-STILL_OPEN = 30
+STILL_OPEN = 29
 
 
 def _matrix() -> dict[str, dict[str, str]]:
