@@ -33,6 +33,7 @@ class Queue(StrEnum):
     ALERTS = "alerts"
     APPROVALS = "approvals"
     BULK = "bulk"
+    TOP_UPS = "top-ups"
 
 
 class OutboxMessage(Model):

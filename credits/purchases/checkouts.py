@@ -8,17 +8,18 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import structlog
 
+from credits.accounts.models import Account
 from credits.gateways import (
     CheckoutRequest,
     GatewayRefused,
     GatewayUnavailable,
-    PaymentGateway,
+    Payments,
     Publisher,
 )
 from credits.money import Money
 from credits.purchases import queries
 from credits.purchases.channel import purchase_channel
-from credits.purchases.models import Purchase, PurchaseStatus
+from credits.purchases.models import PaymentMethod, Purchase, PurchaseStatus
 from credits.purchases.queries import PurchaseView
 from credits.purchases.rules import MOVES
 
@@ -30,7 +31,7 @@ class Checkouts:
     """How payers are sent to the provider and back: the gateway, how long a caller waits for it in seconds, where
     they return by default, where else they may, and whether the money is real."""
 
-    gateway: PaymentGateway
+    gateway: Payments
     publisher: Publisher
     wait_s: float
     return_url: str
@@ -50,10 +51,15 @@ async def open_checkout(checkouts: Checkouts, purchase_id: str) -> None:
     """Give a purchase that awaits payment its checkout, unless it has one. Safe to be done twice at once: the
     provider makes one per attempt. Raises GatewayUnavailable."""
     purchase = await queries.purchase(purchase_id)
-    if purchase.status is not PurchaseStatus.AWAITING_PAYMENT or purchase.checkout_id is not None:
+    if purchase.status is not PurchaseStatus.AWAITING_PAYMENT or purchase.method is not PaymentMethod.CHECKOUT:
         return
+    if purchase.checkout_id is not None:
+        return
+    account = await Account.get(id=purchase.account_id)
     try:
-        checkout = await checkouts.gateway.open_checkout(_checkout_request(checkouts, purchase))
+        checkout = await checkouts.gateway.open_checkout(
+            _checkout_request(checkouts, purchase, account.payment_customer_id)
+        )
     except GatewayRefused as error:
         _log.error("checkout_refused", purchase=purchase_id, reason=str(error))
         await _fail(checkouts, purchase_id, str(error)[:500])
@@ -68,7 +74,7 @@ async def open_checkout(checkouts: Checkouts, purchase_id: str) -> None:
     await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
 
 
-def _checkout_request(checkouts: Checkouts, purchase: PurchaseView) -> CheckoutRequest:
+def _checkout_request(checkouts: Checkouts, purchase: PurchaseView, customer_id: str | None) -> CheckoutRequest:
     back = purchase.return_url or checkouts.return_url
     return CheckoutRequest(
         purchase_id=purchase.id,
@@ -81,7 +87,7 @@ def _checkout_request(checkouts: Checkouts, purchase: PurchaseView) -> CheckoutR
         # The provider puts the checkout's id where this stands; it must reach it unescaped.
         success_url=_with_query(back, purchase_id=purchase.id) + "&session_id={CHECKOUT_SESSION_ID}",
         cancel_url=_with_query(back, purchase_id=purchase.id, canceled="1"),
-        customer_id=None,
+        customer_id=customer_id,
     )
 
 

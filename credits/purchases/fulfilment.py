@@ -11,8 +11,10 @@ from credits.faults import trying_again
 from credits.gateways import (
     Checkout,
     CheckoutStatus,
+    Payment,
     PaymentEvent,
     PaymentEventKind,
+    PaymentState,
 )
 from credits.ids import Kind, make_id
 from credits.inbox import first_time
@@ -22,9 +24,10 @@ from credits.ledger.store import post
 from credits.purchases import queries
 from credits.purchases.channel import purchase_channel
 from credits.purchases.checkouts import Checkouts
-from credits.purchases.models import Purchase, PurchaseStatus
+from credits.purchases.models import PaymentMethod, Purchase, PurchaseStatus
 from credits.purchases.queries import PurchaseView
-from credits.purchases.rules import MOVES, Expected, disagreement
+from credits.purchases.rules import MOVES, Expected, charge_disagreement, disagreement
+from credits.top_ups import outcomes
 
 _log = structlog.get_logger()
 
@@ -62,6 +65,19 @@ async def fulfil(checkouts: Checkouts, checkout: Checkout) -> str:
     return outcome
 
 
+async def fulfil_payment(checkouts: Checkouts, payment: Payment) -> str:
+    """Bring a purchase to where the charge of its saved card stands, as a webhook would; says in a word what came of
+    it."""
+
+    async def work() -> Settled:
+        async with in_transaction() as connection:
+            return await _settle_charge(connection, checkouts, payment)
+
+    outcome, purchase_id, told = await trying_again(work)
+    await _tell(checkouts, purchase_id, told)
+    return outcome
+
+
 async def _tell(checkouts: Checkouts, purchase_id: str | None, told: list[BalanceChange]) -> None:
     if purchase_id is not None:
         await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
@@ -69,6 +85,9 @@ async def _tell(checkouts: Checkouts, purchase_id: str | None, told: list[Balanc
 
 
 async def _act(connection: BaseDBAsyncClient, checkouts: Checkouts, event: PaymentEvent) -> Settled:
+    if event.kind is PaymentEventKind.PAYMENT and event.payment and event.payment.charged_saved_card:
+        # Of a checkout's payments the checkout is the judge.
+        return await _settle_charge(connection, checkouts, event.payment)
     if event.checkout is None:
         return "nothing to do", None, []
     if event.kind is PaymentEventKind.CHECKOUT_PAYMENT_FAILED:
@@ -89,7 +108,13 @@ async def _settle(connection: BaseDBAsyncClient, checkouts: Checkouts, checkout:
         _log.error("payment_quarantined", checkout=checkout.id, purchase=purchase.id, reason=reason)
         return f"quarantined: {reason}"[:200], None, []
     if checkout.paid:
-        return await _credit(connection, purchase, checkout)
+        return await _credit(
+            connection,
+            purchase,
+            payment_id=checkout.payment_id or checkout.id,
+            checkout_id=checkout.id,
+            customer_id=checkout.customer_id,
+        )
     if checkout.status is CheckoutStatus.EXPIRED:
         return await _end(connection, checkout, PurchaseStatus.EXPIRED, None)
     if checkout.status is CheckoutStatus.COMPLETE:
@@ -97,20 +122,55 @@ async def _settle(connection: BaseDBAsyncClient, checkouts: Checkouts, checkout:
     return "not paid yet", None, []
 
 
-async def _credit(connection: BaseDBAsyncClient, purchase: PurchaseView, checkout: Checkout) -> Settled:
-    """PAID and the credits, in the caller's commit. Of any number at once one finds the purchase unpaid."""
+async def _settle_charge(connection: BaseDBAsyncClient, checkouts: Checkouts, payment: Payment) -> Settled:
+    purchase = await queries.find(payment.purchase_id or "")
+    if purchase is None:
+        _log.error("payment_quarantined", payment=payment.id, reason="no such purchase")
+        return "quarantined: no such purchase", None, []
+    expected = Expected(purchase_id=purchase.id, checkout_id=None, total=purchase.total, live=checkouts.live)
+    if reason := charge_disagreement(expected, payment):
+        _log.error("payment_quarantined", payment=payment.id, purchase=purchase.id, reason=reason)
+        return f"quarantined: {reason}"[:200], None, []
+    match payment.state:
+        case PaymentState.SUCCEEDED:
+            return await _credit(connection, purchase, payment_id=payment.id)
+        case PaymentState.PROCESSING:
+            charged = Purchase.filter(id=purchase.id, method=PaymentMethod.SAVED_CARD).using_db(connection)
+            moved = charged.filter(status__in=MOVES[PurchaseStatus.PROCESSING])
+            done = bool(await moved.update(status=PurchaseStatus.PROCESSING))
+        case PaymentState.NEEDS_PAYER:
+            done = await outcomes.needs_payer(connection, purchase, reason=payment.reason)
+        case PaymentState.DECLINED | PaymentState.CANCELED:
+            reason = (payment.reason or "The card was declined.")[:500]
+            done = await outcomes.failed(connection, purchase, reason=reason)
+    return (payment.state.value.lower(), purchase.id, []) if done else ("nothing to do", None, [])
+
+
+_CUSTOMER = "UPDATE accounts SET payment_customer_id = $2 WHERE id = $1 AND payment_customer_id IS NULL"
+
+
+async def _credit(
+    connection: BaseDBAsyncClient,
+    purchase: PurchaseView,
+    *,
+    payment_id: str,
+    checkout_id: str | None = None,
+    customer_id: str | None = None,
+) -> Settled:
+    """PAID and the credits, in the caller's commit. Of any number at once one finds the purchase unpaid. The account's
+    first customer at the provider is the one whose cards are charged later."""
     transaction_id = make_id(Kind.TRANSACTION)
-    payment_id = checkout.payment_id or checkout.id
     found = await connection.execute_query_dict(
         "UPDATE purchases SET status = 'PAID', failure_reason = NULL, payment_id = $2, transaction_id = $3,"
-        " checkout_id = $4, paid_at = credits_now() WHERE id = $1 AND status = ANY($5) RETURNING id",
-        [purchase.id, payment_id, transaction_id, checkout.id, [status.value for status in MOVES[PurchaseStatus.PAID]]],
+        " checkout_id = coalesce($4, checkout_id), paid_at = credits_now()"
+        " WHERE id = $1 AND status = ANY($5) RETURNING id",
+        [purchase.id, payment_id, transaction_id, checkout_id, [status.value for status in MOVES[PurchaseStatus.PAID]]],
     )
     if not found:
         before = await queries.find(purchase.id)
         if before is not None and before.payment_id != payment_id:
             # Paid twice, by two payments: the credits are there once, and the second one's money has to go back.
-            _log.error("payment_quarantined", checkout=checkout.id, purchase=purchase.id, reason="paid twice")
+            _log.error("payment_quarantined", payment=payment_id, purchase=purchase.id, reason="paid twice")
             return "quarantined: the purchase was paid by another payment before", None, []
         return "credited before", None, []
     command = PurchaseCredit(
@@ -123,7 +183,11 @@ async def _credit(connection: BaseDBAsyncClient, purchase: PurchaseView, checkou
         paid=purchase.total,
         valid_for_days=purchase.valid_for_days,
     )
-    return "credited", purchase.id, (await post(connection, [command])).told
+    told = (await post(connection, [command])).told
+    await outcomes.paid(connection, purchase)
+    if customer_id is not None:
+        await connection.execute_query(_CUSTOMER, [purchase.account_id, customer_id])
+    return "credited", purchase.id, told
 
 
 async def _end(connection: BaseDBAsyncClient, checkout: Checkout, to: PurchaseStatus, reason: str | None) -> Settled:

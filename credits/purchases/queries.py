@@ -11,7 +11,7 @@ from credits.actors import Actor, ActorKind
 from credits.errors import NotFound
 from credits.ids import Kind, kind_of
 from credits.money import Money
-from credits.purchases.models import Purchase, PurchaseStatus
+from credits.purchases.models import PaymentMethod, Purchase, PurchaseStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,7 @@ class PurchaseView:
     total: Money
     valid_for_days: int | None
     status: PurchaseStatus
+    method: PaymentMethod
     failure_reason: str | None
     requested_by: Actor
     justification: str | None
@@ -35,6 +36,8 @@ class PurchaseView:
     checkout_id: str | None
     checkout_url: str | None
     checkout_attempt: int
+    charged_card: str | None
+    charge_began_at: datetime | None
     payment_id: str | None
     transaction_id: str | None
     created_at: datetime
@@ -96,7 +99,17 @@ async def reserved(wallet_id: str) -> int:
 async def without_checkout(*, older_than_s: float, limit: int = 20) -> list[str]:
     """Purchases that await payment and have waited that long, in seconds, for the address where to pay."""
     rows = await get_connection("default").execute_query_dict(
-        "SELECT id FROM purchases WHERE status = 'AWAITING_PAYMENT' AND checkout_id IS NULL"
+        "SELECT id FROM purchases WHERE status = 'AWAITING_PAYMENT' AND method = 'CHECKOUT' AND checkout_id IS NULL"
+        " AND created_at < credits_now() - make_interval(secs => $1) ORDER BY created_at LIMIT $2",
+        [older_than_s, limit],
+    )
+    return [row["id"] for row in rows]
+
+
+async def to_be_charged(*, older_than_s: float, limit: int = 20) -> list[str]:
+    """Purchases that have waited that long, in seconds, for the saved card to be charged."""
+    rows = await get_connection("default").execute_query_dict(
+        "SELECT id FROM purchases WHERE status = 'AWAITING_PAYMENT' AND method = 'SAVED_CARD'"
         " AND created_at < credits_now() - make_interval(secs => $1) ORDER BY created_at LIMIT $2",
         [older_than_s, limit],
     )
@@ -117,6 +130,7 @@ def view(row: Purchase) -> PurchaseView:
         total=Money(row.total_minor, row.currency),
         valid_for_days=row.valid_for_days,
         status=row.status,
+        method=row.method,
         failure_reason=row.failure_reason,
         requested_by=Actor(kind=ActorKind(row.requested_by_kind), id=row.requested_by_id),
         justification=row.justification,
@@ -124,6 +138,8 @@ def view(row: Purchase) -> PurchaseView:
         checkout_id=row.checkout_id,
         checkout_url=row.checkout_url,
         checkout_attempt=row.checkout_attempt,
+        charged_card=row.charged_card,
+        charge_began_at=row.charge_began_at,
         payment_id=row.payment_id,
         transaction_id=row.transaction_id,
         created_at=row.created_at,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from credits.gateways import Checkout
+from credits.gateways import Checkout, Payment
 from credits.money import Money
 from credits.purchases.models import PurchaseStatus
 
@@ -56,6 +56,15 @@ def disagreement(expected: Expected, checkout: Checkout) -> str | None:
     if checkout.total != expected.total:
         return f"{checkout.total.formatted} {checkout.total.currency} instead of {expected.total.formatted}"
     if checkout.livemode != expected.live:
+        return "a test payment in live mode" if expected.live else "a live payment in test mode"
+    return None
+
+
+def charge_disagreement(expected: Expected, payment: Payment) -> str | None:
+    """None where the payment is of the purchase that it names; else what differs, for the operators."""
+    if payment.total != expected.total:
+        return f"{payment.total.formatted} {payment.total.currency} instead of {expected.total.formatted}"
+    if payment.livemode != expected.live:
         return "a test payment in live mode" if expected.live else "a live payment in test mode"
     return None
 
