@@ -91,8 +91,8 @@ async def alert_of(wallet_id: str) -> BalanceAlert:
 
 
 @strawberry.type(
-    description="Credits bought with the saved card when `available` falls below `threshold`: `quantity` packages, or as "
-    "many more as bring it above."
+    description="Credits bought with the saved card when `available` falls below `threshold`: `quantity` packages, or "
+    "as many more as bring it above."
 )
 class AutoTopUp:
     threshold: int

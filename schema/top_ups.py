@@ -28,7 +28,7 @@ class SetAutoTopUpInput:
 @strawberry.type
 class TopUpMutation:
     @strawberry.mutation(
-        description="Buy with the saved card when a balance falls below a threshold. Setting it again ends a suspension."
+        description="Buy with the saved card when the balance falls below a threshold. Set again, it ends a suspension."
     )
     @refusals_as(WalletPayload)
     async def set_auto_top_up(

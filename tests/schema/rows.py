@@ -206,8 +206,8 @@ _SET_POLICY = """mutation ($id: ID!, $people: [ID!]!) { done: setApprovalPolicy(
 _DELETE_POLICY = """mutation ($id: ID!) { done: deleteApprovalPolicy(input: {id: $id}) { id userErrors { code } } }"""
 _SET_ALERT = """mutation ($id: ID!) { done: setBalanceAlert(input: {walletId: $id, threshold: 3}) { wallet { id }
   userErrors { code } } }"""
-_SET_TOP_UP = """mutation ($id: ID!) { done: setAutoTopUp(input: {walletId: $id, threshold: 3, packageCode: "STARTER"}) {
-  wallet { id } userErrors { code } } }"""
+_SET_TOP_UP = """mutation ($id: ID!) { done: setAutoTopUp(input: {walletId: $id, threshold: 3,
+  packageCode: "STARTER"}) { wallet { id } userErrors { code } } }"""
 _SNOOZE = """mutation ($id: ID!) { done: snoozeAlert(input: {walletId: $id}) { wallet { id }
   userErrors { code } } }"""
 _RENAME_ACCOUNT = """mutation ($id: ID!, $key: String!) { done: updateAccount(input: {accountId: $id, name: $key}) {
