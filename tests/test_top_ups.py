@@ -14,14 +14,19 @@ from credits.accounts.audit_log import entries_of
 from credits.accounts.models import Account, AccountRole
 from credits.accounts.rules import Place
 from credits.accounts.service import add_membership
-from credits.gateways import ChargeRequest
+from credits.gateways import ChargeRequest, PaymentState
+from credits.gateways import Payment as GatewayPayment
+from credits.ids import Kind, make_id
 from credits.ledger.audit import broken
 from credits.ledger.models import Wallet
 from credits.ledger.queries import now
+from credits.money import Money
 from credits.outbox import OutboxMessage
 from credits.purchases import service as purchases
 from credits.purchases.charges import charge, finish_charges
+from credits.purchases.fulfilment import fulfil_payment
 from credits.purchases.models import PaymentMethod, Purchase, PurchaseStatus
+from credits.purchases.queries import PurchaseView
 from credits.purchases.queries import purchase as purchase_of
 from credits.top_ups.looking import look
 from credits.top_ups.models import AutoTopUp, TopUpAttempt, TopUpOutcome
@@ -105,6 +110,15 @@ class Owner:
         """Every purchase that was made by itself, oldest first."""
         ids = [each.purchase_id for each in await self.attempts() if each.purchase_id]
         return await Purchase.filter(id__in=ids).order_by("id")
+
+    async def asked(self) -> str:
+        """The id of the purchase that a look makes while nobody works, who have nothing more to do for it."""
+        await self.spend(60)
+        await look(self.service.shared.hub, self.wallet, planned_for=None)
+        await OutboxMessage.filter(account_id=self.place.account_id, due_at__lte=await now()).delete()
+        (attempt,) = await TopUpAttempt.filter(wallet_id=self.wallet)
+        assert attempt.outcome is ASKED
+        return attempt.purchase_id or ""
 
     async def look(self) -> None:
         """What is planned for later, now."""
@@ -375,11 +389,14 @@ def _next_month(at: datetime) -> datetime:
 
 
 async def consented_to(service: Service, owner: Owner) -> None:
-    """From now on the demo's approver has to consent to what the account buys."""
-    user_id, account_id = service.demo.users["approver"], owner.place.account_id
-    connection = get_connection("default")
-    await add_membership(connection, account_id=account_id, user_id=user_id, role=AccountRole.MEMBER, at=await now())
-    await policy(service, account_id, required=1, approvers=("approver",))
+    """From now on the demo's approver or deputy has to consent to what the account buys."""
+    account_id, at = owner.place.account_id, await now()
+    for name in ("approver", "deputy"):
+        user_id = service.demo.users[name]
+        await add_membership(
+            get_connection("default"), account_id=account_id, user_id=user_id, role=AccountRole.MEMBER, at=at
+        )
+    await policy(service, account_id, required=1, approvers=("approver", "deputy"))
 
 
 async def test_it_goes_through_the_approval_policy_and_is_charged_once_approved(service: Service, owner: Owner) -> None:
@@ -435,39 +452,43 @@ async def test_a_bank_that_wants_the_payer_gets_a_checkout_whose_address_is_sent
     assert await owner.available() == 140
 
 
-async def test_a_worker_killed_after_the_look_or_in_the_middle_of_the_charge_charges_once(
+async def test_killed_after_the_look_or_in_the_middle_of_the_charge_the_card_is_charged_once(
     service: Service, owner: Owner
 ) -> None:
-    checkouts = service.shared.checkouts
     async with service.workers.away():
-        await owner.spend(60)
-        await look(service.shared.hub, owner.wallet, planned_for=None)
-        (attempt,) = await TopUpAttempt.filter(wallet_id=owner.wallet)
-        purchase_id = attempt.purchase_id or ""
-        # Nobody answers: the card is chosen at the provider, so nothing is; then it is, and the answer is lost.
+        purchase_id = await owner.asked()
         async with provider_at(service, "http://127.0.0.1:9") as out_of_reach:
             await finish_charges(out_of_reach, older_than_s=0)
         untouched = await purchase_of(purchase_id)
         await charge_as_if_killed(owner, purchase_id)
 
-        await asyncio.gather(*(charge(checkouts, purchase_id) for _ in range(3)))
+        await asyncio.gather(*(charge(service.shared.checkouts, purchase_id) for _ in range(3)))
 
-    assert untouched.status is PurchaseStatus.AWAITING_PAYMENT
+    assert (untouched.status, untouched.charged_card) == (PurchaseStatus.AWAITING_PAYMENT, None)
     assert (await purchase_of(purchase_id)).status is PurchaseStatus.PAID
     assert await Payment.filter(purchase_id=purchase_id).count() == 1
     assert await owner.outcomes() == [PAID]
     assert await owner.available() == 140
 
 
+async def test_a_look_that_is_done_twice_buys_once(service: Service, owner: Owner) -> None:
+    async with service.workers.away():
+        await owner.asked()
+
+        await look(service.shared.hub, owner.wallet, planned_for=None)
+
+    attempts = await owner.attempts()
+    assert [(each.outcome, each.reason) for each in attempts] == [(ASKED, None), (SKIPPED, Why.UNDER_WAY)]
+
+
 async def charge_as_if_killed(owner: Owner, purchase_id: str) -> None:
     """The card is chosen and charged, and whoever did it did not live to write that down."""
     gateway = owner.service.shared.checkouts.gateway
-    account = await Account.get(id=owner.place.account_id)
-    assert account.payment_customer_id
-    card_id = await gateway.saved_card(account.payment_customer_id)
+    found = await purchase_of(purchase_id)
+    assert found.customer_id
+    card_id = await gateway.saved_card(found.customer_id)
     assert card_id
     await Purchase.filter(id=purchase_id).update(charged_card=card_id, charge_began_at=await now())
-    found = await purchase_of(purchase_id)
     await gateway.charge(
         ChargeRequest(
             purchase_id=purchase_id,
@@ -476,7 +497,7 @@ async def charge_as_if_killed(owner: Owner, purchase_id: str) -> None:
             attempt=found.checkout_attempt,
             description=f"{found.package_name}: {found.credits:,} staging credits",
             total=found.total,
-            customer_id=account.payment_customer_id,
+            customer_id=found.customer_id,
             card_id=card_id,
         )
     )
@@ -484,9 +505,7 @@ async def charge_as_if_killed(owner: Owner, purchase_id: str) -> None:
 
 async def test_what_nobody_charged_is_charged_by_a_job(service: Service, owner: Owner) -> None:
     async with service.workers.away():
-        await owner.spend(60)
-        await look(service.shared.hub, owner.wallet, planned_for=None)
-        await OutboxMessage.filter(account_id=owner.place.account_id).delete()
+        await owner.asked()
 
         await finish_charges(service.shared.checkouts, older_than_s=0)
 
@@ -496,36 +515,99 @@ async def test_what_nobody_charged_is_charged_by_a_job(service: Service, owner: 
 
 async def test_after_a_day_without_an_answer_nothing_more_is_charged(service: Service, owner: Owner) -> None:
     async with service.workers.away():
-        await owner.spend(60)
-        await look(service.shared.hub, owner.wallet, planned_for=None)
-        (attempt,) = await TopUpAttempt.filter(wallet_id=owner.wallet)
+        purchase_id = await owner.asked()
         began = await now() - timedelta(hours=24)
-        await Purchase.filter(id=attempt.purchase_id).update(charged_card="pm_1", charge_began_at=began)
+        await Purchase.filter(id=purchase_id).update(charged_card="pm_1", charge_began_at=began)
 
-        await charge(service.shared.checkouts, attempt.purchase_id or "")
+        await charge(service.shared.checkouts, purchase_id)
 
     assert await owner.outcomes() == [FAILED]
-    assert await Payment.filter(purchase_id=attempt.purchase_id).count() == 0
+    assert await Payment.filter(purchase_id=purchase_id).count() == 0
 
 
 async def test_one_that_is_being_charged_cannot_be_canceled_and_one_that_waits_can(
     service: Service, owner: Owner
 ) -> None:
     async with service.workers.away():
-        await owner.spend(60)
-        await look(service.shared.hub, owner.wallet, planned_for=None)
-        (attempt,) = await TopUpAttempt.filter(wallet_id=owner.wallet)
-        charged = Purchase.filter(id=attempt.purchase_id)
+        purchase_id = await owner.asked()
+        charged = Purchase.filter(id=purchase_id)
         await charged.update(charged_card="pm_1", charge_began_at=await now())
-        while_charged = await owner.ask(CANCEL, id=attempt.purchase_id)
+        while_charged = await owner.ask(CANCEL, id=purchase_id)
         await charged.update(charged_card=None, charge_began_at=None)
 
-        canceled = await purchases.cancel_purchase(service.shared.checkouts, attempt.purchase_id or "")
-        await charge(service.shared.checkouts, canceled.id)
+        canceled = await purchases.cancel_purchase(service.shared.checkouts, purchase_id)
+        await charge(service.shared.checkouts, purchase_id)
 
     assert while_charged["cancelPurchase"]["userErrors"] == [{"code": "WRONG_STATE"}]
     assert canceled.status is PurchaseStatus.CANCELED
-    assert await Payment.filter(purchase_id=canceled.id).count() == 0
+    assert await Payment.filter(purchase_id=purchase_id).count() == 0
+
+
+def told(purchase: PurchaseView, state: PaymentState = PaymentState.SUCCEEDED, **changes: Any) -> GatewayPayment:
+    """What the provider says of the charge."""
+    fields: dict[str, Any] = {
+        "id": f"pi_{purchase.id}",
+        "state": state,
+        "total": purchase.total,
+        "refunded": Money(0, purchase.total.currency),
+        "purchase_id": purchase.id,
+        "charged_saved_card": True,
+        "reason": None,
+        "livemode": False,
+        "created_at": purchase.created_at,
+    }
+    return GatewayPayment(**(fields | changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"total": Money(19_899, "USD")},
+        {"total": Money(19_900, "EUR")},
+        {"livemode": True},
+        {"purchase_id": None},
+        {"purchase_id": make_id(Kind.PURCHASE)},
+    ],
+)
+async def test_a_charge_that_is_not_the_purchases_credits_nothing(
+    service: Service, owner: Owner, changes: dict[str, Any]
+) -> None:
+    async with service.workers.away():
+        purchase = await purchase_of(await owner.asked())
+
+        outcome = await fulfil_payment(service.shared.checkouts, told(purchase, **changes))
+
+        assert outcome.startswith("quarantined")
+        assert (await purchase_of(purchase.id)).status is PurchaseStatus.AWAITING_PAYMENT
+        assert await owner.available() == 40
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "available", "failures"),
+    [
+        (["PROCESSING"], "PROCESSING", 40, 0),
+        (["PROCESSING", "SUCCEEDED", "SUCCEEDED"], "PAID", 140, 0),
+        (["PROCESSING", "DECLINED"], "FAILED", 40, 1),
+        (["DECLINED", "DECLINED"], "FAILED", 40, 1),
+        (["CANCELED"], "FAILED", 40, 1),
+        (["DECLINED", "SUCCEEDED"], "PAID", 140, 1),
+        (["SUCCEEDED", "DECLINED", "PROCESSING", "NEEDS_PAYER"], "PAID", 140, 0),
+        (["NEEDS_PAYER", "DECLINED", "PROCESSING"], "AWAITING_PAYMENT", 40, 0),
+        (["NEEDS_PAYER", "SUCCEEDED"], "PAID", 140, 0),
+    ],
+)
+async def test_whatever_is_said_of_a_charge_in_whatever_order_it_counts_once(
+    service: Service, owner: Owner, said: list[str], status: str, available: int, failures: int
+) -> None:
+    async with service.workers.away():
+        purchase = await purchase_of(await owner.asked())
+
+        for state in said:
+            await fulfil_payment(service.shared.checkouts, told(purchase, PaymentState(state)))
+
+        assert (await purchase_of(purchase.id)).status == status
+        assert await owner.available() == available
+        assert (await AutoTopUp.get(wallet_id=owner.wallet)).failures == failures
 
 
 @pytest.mark.parametrize(

@@ -245,6 +245,11 @@ class Migration(migrations.Migration):
         ),
         ops.AddField(
             model_name="Purchase",
+            name="customer_id",
+            field=fields.CharField(null=True, max_length=255),
+        ),
+        ops.AddField(
+            model_name="Purchase",
             name="dispute",
             field=fields.CharEnumField(
                 null=True,

@@ -8,7 +8,6 @@ from datetime import timedelta
 import structlog
 from tortoise.transactions import in_transaction
 
-from credits.accounts.models import Account
 from credits.faults import trying_again
 from credits.gateways import ChargeRequest, GatewayRefused
 from credits.ledger.queries import now
@@ -33,8 +32,7 @@ async def charge(checkouts: Checkouts, purchase_id: str) -> None:
     purchase = await _begun(checkouts, await queries.purchase(purchase_id))
     if not _to_be_charged(purchase):
         return
-    account = await Account.get(id=purchase.account_id)
-    if purchase.charged_card is None or account.payment_customer_id is None:
+    if purchase.customer_id is None or purchase.charged_card is None:
         await _fail(checkouts, purchase, _NO_CARD, no_card=True)
         return
     if purchase.charge_began_at is not None and purchase.charge_began_at < await now() - _KEY_LASTS:
@@ -47,7 +45,7 @@ async def charge(checkouts: Checkouts, purchase_id: str) -> None:
         attempt=purchase.checkout_attempt,
         description=f"{purchase.package_name}: {purchase.credits:,} staging credits",
         total=purchase.total,
-        customer_id=account.payment_customer_id,
+        customer_id=purchase.customer_id,
         card_id=purchase.charged_card,
     )
     try:
@@ -65,13 +63,12 @@ def _to_be_charged(purchase: PurchaseView) -> bool:
 
 async def _begun(checkouts: Checkouts, purchase: PurchaseView) -> PurchaseView:
     """The purchase with the card that is to be charged, if there is one: of several at once the first chooses it."""
-    account = await Account.get(id=purchase.account_id)
-    if not _to_be_charged(purchase) or purchase.charged_card is not None or account.payment_customer_id is None:
+    if not _to_be_charged(purchase) or purchase.charged_card is not None or purchase.customer_id is None:
         return purchase
     try:
-        card_id = await checkouts.gateway.saved_card(account.payment_customer_id)
+        card_id = await checkouts.gateway.saved_card(purchase.customer_id)
     except GatewayRefused as error:
-        _log.error("customer_refused", account=account.id, customer=account.payment_customer_id, reason=str(error))
+        _log.error("customer_refused", purchase=purchase.id, customer=purchase.customer_id, reason=str(error))
         card_id = None
     if card_id is not None:
         waiting = Purchase.filter(

@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import structlog
 
-from credits.accounts.models import Account
 from credits.gateways import (
     CheckoutRequest,
     GatewayRefused,
@@ -55,11 +54,8 @@ async def open_checkout(checkouts: Checkouts, purchase_id: str) -> None:
         return
     if purchase.checkout_id is not None:
         return
-    account = await Account.get(id=purchase.account_id)
     try:
-        checkout = await checkouts.gateway.open_checkout(
-            _checkout_request(checkouts, purchase, account.payment_customer_id)
-        )
+        checkout = await checkouts.gateway.open_checkout(_checkout_request(checkouts, purchase))
     except GatewayRefused as error:
         _log.error("checkout_refused", purchase=purchase_id, reason=str(error))
         await _fail(checkouts, purchase_id, str(error)[:500])
@@ -74,7 +70,7 @@ async def open_checkout(checkouts: Checkouts, purchase_id: str) -> None:
     await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
 
 
-def _checkout_request(checkouts: Checkouts, purchase: PurchaseView, customer_id: str | None) -> CheckoutRequest:
+def _checkout_request(checkouts: Checkouts, purchase: PurchaseView) -> CheckoutRequest:
     back = purchase.return_url or checkouts.return_url
     return CheckoutRequest(
         purchase_id=purchase.id,
@@ -87,7 +83,7 @@ def _checkout_request(checkouts: Checkouts, purchase: PurchaseView, customer_id:
         # The provider puts the checkout's id where this stands; it must reach it unescaped.
         success_url=_with_query(back, purchase_id=purchase.id) + "&session_id={CHECKOUT_SESSION_ID}",
         cancel_url=_with_query(back, purchase_id=purchase.id, canceled="1"),
-        customer_id=customer_id,
+        customer_id=purchase.customer_id,
     )
 
 

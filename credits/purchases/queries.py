@@ -36,6 +36,7 @@ class PurchaseView:
     checkout_id: str | None
     checkout_url: str | None
     checkout_attempt: int
+    customer_id: str | None
     charged_card: str | None
     charge_began_at: datetime | None
     payment_id: str | None
@@ -138,6 +139,7 @@ def view(row: Purchase) -> PurchaseView:
         checkout_id=row.checkout_id,
         checkout_url=row.checkout_url,
         checkout_attempt=row.checkout_attempt,
+        customer_id=row.customer_id,
         charged_card=row.charged_card,
         charge_began_at=row.charge_began_at,
         payment_id=row.payment_id,

@@ -11,6 +11,7 @@ import structlog
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.transactions import in_transaction
 
+from credits.accounts.models import Account
 from credits.accounts.rules import Place
 from credits.actors import Actor
 from credits.approvals.requests import approvals_channel, ask, lock_question, policy_for, withdraw
@@ -127,6 +128,7 @@ async def make(
         credits_wanted=offer.credits,
         now=now,
     )
+    account = await Account.get(id=place.account_id, using_db=connection)
     status = PurchaseStatus.PENDING_APPROVAL if policy else PurchaseStatus.AWAITING_PAYMENT
     await Purchase.create(
         id=purchase_id,
@@ -146,6 +148,7 @@ async def make(
         justification=wanted.justification,
         return_url=wanted.return_url,
         checkout_attempt=1,
+        customer_id=account.payment_customer_id,
         created_at=now,
         using_db=connection,
     )

@@ -13,7 +13,7 @@ from credits.ledger.queries import balances
 from credits.ledger.wallet import WalletState
 from credits.money import Money
 from credits.top_ups.models import AutoTopUp, TopUpAttempt
-from credits.top_ups.rules import ATTEMPTS, SHOWN, Facts, Setting, month_of
+from credits.top_ups.rules import ATTEMPTS, NO_CARD, SHOWN, Facts, Setting, month_of
 
 _HISTORY = """
 SELECT array(SELECT created_at FROM top_up_attempts WHERE wallet_id = $1 AND outcome <> 'SKIPPED'
@@ -31,7 +31,8 @@ _SUSPENDED = """
 SELECT t.account_id, a.payment_customer_id AS customer_id,
        array_agg(coalesce(t.suspended_card, '')) AS cards
 FROM auto_top_ups t JOIN accounts a ON a.id = t.account_id
-WHERE t.enabled AND t.suspended_reason IS NOT NULL AND a.payment_customer_id IS NOT NULL AND t.account_id > $1
+WHERE t.enabled AND (t.suspended_card IS NOT NULL OR t.suspended_reason = $3)
+    AND a.payment_customer_id IS NOT NULL AND t.account_id > $1
 GROUP BY 1, 2 ORDER BY 1 LIMIT $2
 """
 
@@ -109,7 +110,7 @@ async def facts_of(connection: BaseDBAsyncClient, row: AutoTopUp, wallet: Wallet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspended:
-    """An account with top-ups that are suspended, and with which cards they were (empty: with none)."""
+    """An account with top-ups that are suspended because of a card, and which those were (empty: there was none)."""
 
     account_id: str
     customer_id: str
@@ -118,7 +119,7 @@ class Suspended:
 
 async def suspended_accounts(*, after: str, limit: int) -> list[Suspended]:
     """The next `limit` accounts after that id, which may get going again with another card."""
-    found = await get_connection("default").execute_query_dict(_SUSPENDED, [after, limit])
+    found = await get_connection("default").execute_query_dict(_SUSPENDED, [after, limit, NO_CARD])
     return [
         Suspended(account_id=row["account_id"], customer_id=row["customer_id"], cards=frozenset(row["cards"]))
         for row in found

@@ -120,8 +120,7 @@ async def _resume(wallet_id: str, with_card: str | None) -> None:
         except NotFound:
             return  # its pool or department was deleted
         row = await AutoTopUp.get(wallet_id=wallet_id, using_db=connection)
-        suspended = row.suspended_reason is not None
-        if with_card is not None and (not suspended or row.suspended_card == with_card):
+        if with_card is not None and not _helped_by(row, with_card):
             return
         look_now = with_card is not None and row.suspended_card is not None and row.enabled
         _go_on(row)
@@ -129,6 +128,11 @@ async def _resume(wallet_id: str, with_card: str | None) -> None:
         await watch(connection, row, asked=look_now)
         if look_now:
             await outbox.add(connection, [look_message(row.account_id, wallet_id)])
+
+
+def _helped_by(row: AutoTopUp, card: str) -> bool:
+    """Whether it was suspended because there was no card, or because of another one."""
+    return row.suspended_reason == NO_CARD or row.suspended_card not in (None, card)
 
 
 async def resume_with_other_cards(cards: SavedCards) -> None:
