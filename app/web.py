@@ -33,7 +33,7 @@ from app.sandbox.stripe import Sandbox
 from app.settings import Settings
 from credits.access.service import Access
 from credits.chat import People
-from credits.gateways import ChatGateway
+from credits.gateways import ChatGateway, Payments
 from credits.ledger.writer import Writer
 from credits.purchases.checkouts import Checkouts
 from schema.build import build_schema
@@ -43,9 +43,11 @@ from schema.documents import Documents
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What web and worker share, over an open database: the checkouts, the hub, the chat and who is who in it."""
+    """What web and worker share, over an open database: the payment provider, the checkouts, the hub, the chat and who
+    is who in it."""
 
     database_url: str
+    payments: Payments
     checkouts: Checkouts
     hub: Hub
     chat: ChatGateway
@@ -73,12 +75,13 @@ async def parts(
         shared = await stack.enter_async_context(hub(settings.redis_url))
         gateway = StripeGateway(
             api_key=settings.stripe_key,
-            webhook_secrets=(settings.stripe_webhook_secret.get_secret_value(),),
+            webhook_secrets=settings.stripe_webhook_secrets,
             api_base=f"{settings.local_url}/sandbox/stripe" if settings.sandboxed else None,
         )
         stack.push_async_callback(gateway.close)
         yield Parts(
             database_url=database_url,
+            payments=gateway,
             hub=shared,
             chat=await stack.enter_async_context(_chat(settings)),
             people=people_of(settings),
@@ -144,7 +147,7 @@ async def web(settings: Settings, shared: Parts) -> AsyncIterator[Starlette]:
             sandbox = Sandbox(
                 url=settings.url,
                 local_url=settings.local_url,
-                webhook_secret=settings.stripe_webhook_secret.get_secret_value(),
+                webhook_secret=settings.stripe_webhook_secrets[0],
             )
             await stack.enter_async_context(sandbox)
             slack = SlackSandbox(
