@@ -23,7 +23,7 @@ _THREADS = {
     Queue.ALERTS.value: 4,
     Queue.APPROVALS.value: 4,
     Queue.BULK.value: 2,
-    Queue.TOP_UPS.value: 4,
+    Queue.PAYMENTS.value: 4,
     SCHEDULE_QUEUE: 2,
     allocations.QUEUE: 1,
     audit.QUEUE: 1,
@@ -53,7 +53,7 @@ async def worker(settings: Settings, shared: Parts) -> AsyncIterator[None]:
 
 def _handlers(settings: Settings, shared: Parts) -> dict[str, delivery.Handler]:
     return {
-        **purchases.handlers(shared.checkouts),
+        **purchases.handlers(shared.checkouts, shared.payments),
         **alerts.handlers(shared.chat, shared.people),
         **approvals.handlers(shared.chat, shared.people, shared.hub),
         **allocations.handlers(shared.chat, shared.people),
@@ -68,7 +68,7 @@ def _jobs(shared: Parts) -> list[Job]:
 
     return [
         purchases.scheduled(shared.checkouts),
-        top_ups.scheduled(shared.checkouts),
+        top_ups.scheduled(shared.payments),
         ledger.scheduled(shared.hub),
         *allocations.scheduled(shared.hub),
         Job("expire_approvals", every_s=_EXPIRE_APPROVALS_EVERY_S, work=expire_approvals),

@@ -33,7 +33,7 @@ class Queue(StrEnum):
     ALERTS = "alerts"
     APPROVALS = "approvals"
     BULK = "bulk"
-    TOP_UPS = "top-ups"
+    PAYMENTS = "payments"
 
 
 class OutboxMessage(Model):

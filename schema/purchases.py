@@ -15,6 +15,7 @@ from credits.ids import Kind
 from credits.purchases import queries, rules, service
 from credits.purchases.channel import purchase_channel
 from credits.purchases.models import PurchaseStatus
+from credits.purchases.renewal import renew_checkout
 from schema.balances import REREAD_AFTER_S
 from schema.catalogue import Money, Package
 from schema.context import Context, Info
@@ -213,6 +214,21 @@ class PurchaseMutation:
         view = await service.cancel_purchase(context.services.checkouts, view.id)
         return PurchasePayload(purchase=Purchase.of(view))
 
+    @strawberry.mutation(
+        description="A new checkout for a purchase whose checkout has lapsed; an approval that was given stays given."
+    )
+    @refusals_as(PurchasePayload)
+    async def renew_checkout(
+        self,
+        info: Info,
+        input: PurchaseInput,  # noqa: A002 the API's name for it
+    ) -> PurchasePayload | None:
+        context = info.context
+        view, place = await purchase_for(context, input.purchase_id, field="purchaseId", key_for=Action.PURCHASE)
+        _check_is_own(context.standing, view, place)
+        view = await renew_checkout(context.services.checkouts, view.id)
+        return PurchasePayload(purchase=Purchase.of(view))
+
 
 async def _check_replay(context: Context, purchase_id: str) -> None:
     """The first caller's result is for those who may see it; others learn only that the key is taken."""
@@ -232,6 +248,14 @@ def _check_may_cancel(standing: Standing, view: queries.PurchaseView, place: Pla
     if view.requested_by.id == standing.actor.id:
         require(standing, Action.PURCHASE, place)
     elif not may(standing, Action.CANCEL_ANOTHERS_PURCHASE, place):
+        raise Forbidden if standing.key or may(standing, Action.SEE_ALL_PURCHASES, place) else NotFound
+
+
+def _check_is_own(standing: Standing, view: queries.PurchaseView, place: Place) -> None:
+    """Whoever asked for it, and nobody else; to a colleague who sees it but may not see all there is nothing."""
+    if view.requested_by.id == standing.actor.id:
+        require(standing, Action.PURCHASE, place)
+    else:
         raise Forbidden if standing.key or may(standing, Action.SEE_ALL_PURCHASES, place) else NotFound
 
 

@@ -14,6 +14,7 @@ from credits.accounts.queries import account_places, department_places, pool_pla
 from credits.accounts.rules import Place
 from credits.accounts.service import create_pool
 from credits.ledger.queries import now
+from credits.purchases import queries
 from tests.support.service import Service
 
 PROJECT = Path(__file__).parent.parent
@@ -100,6 +101,10 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
             return "owner", {"purchaseId": await purchased(service)}
         case "cancel-purchase":
             return "owner", {"input": {"purchaseId": await purchased(service)}}
+        case "renew-checkout":
+            purchase_id = await purchased(service)
+            await service.pay((await queries.purchase(purchase_id)).checkout_url or "", "expire")
+            return "owner", {"input": {"purchaseId": purchase_id}}
         case "deduct-credits":
             place = await service.account(credits_given=10)
             return "service", {"input": {"walletId": place.wallet_id, "stagingType": "OUTDOOR", "idempotencyKey": key}}

@@ -20,17 +20,20 @@ from app.sandbox.models import CheckoutSession
 from credits.accounts.models import Account
 from credits.accounts.rules import Place
 from credits.actors import SYSTEM
+from credits.chat import ChatMessage
 from credits.errors import Unavailable
 from credits.gateways import CheckoutStatus
 from credits.ids import Kind, make_id
+from credits.inbox import InboxEvent
 from credits.ledger.audit import broken
 from credits.ledger.queries import now
 from credits.ledger.wallet import MAX_BALANCE
 from credits.purchases import checkouts
 from credits.purchases import service as purchases
 from credits.purchases.channel import purchase_channel
-from credits.purchases.models import Purchase, PurchaseStatus
+from credits.purchases.models import Purchase, PurchaseStatus, QuarantinedPayment
 from tests.support.service import WEBHOOK_SECRET, Service
+from tests.support.slack import eventually
 from tests.test_journey import BUY
 
 PURCHASE = """query ($id: ID!) { purchase(id: $id) {
@@ -72,10 +75,15 @@ class Buyer:
         return found
 
 
-@pytest.fixture
-async def buyer(service: Service) -> Buyer:
+async def new_buyer(service: Service) -> Buyer:
+    """The owner of a fresh account."""
     place = await service.account()
     return Buyer(service, await service.owner_token(place.account_id), place.wallet_id or "")
+
+
+@pytest.fixture
+async def buyer(service: Service) -> Buyer:
+    return await new_buyer(service)
 
 
 async def test_the_same_webhook_five_times_at_once_credits_once(service: Service, buyer: Buyer) -> None:
@@ -306,6 +314,7 @@ def completed(purchase_id: str, **changes: Any) -> bytes:
         "automatic_tax": {"enabled": False},
         "client_reference_id": purchase_id,
         "currency": "usd",
+        "customer": None,
         "livemode": False,
         "payment_intent": f"pi_{uuid4().hex}",
         "payment_status": "paid",
@@ -316,37 +325,66 @@ def completed(purchase_id: str, **changes: Any) -> bytes:
         "id": f"evt_{uuid4().hex}",
         "object": "event",
         "type": "checkout.session.completed",
+        "created": int(time.time()),
         "livemode": False,
         "data": {"object": session | changes},
     }
     return json.dumps(event).encode()
 
 
+def session_of(purchase: dict[str, Any]) -> str:
+    """The id of the checkout that the purchase was given."""
+    session: str = purchase["checkoutUrl"].rsplit("/", 1)[1]
+    return session
+
+
 @pytest.mark.parametrize(
-    ("changes", "outcome"),
+    ("changes", "reason"),
     [
-        ({"amount_total": 100}, "quarantined"),
-        ({"currency": "eur"}, "quarantined"),
-        ({"livemode": True}, "quarantined"),
-        ({"client_reference_id": None}, "quarantined"),
-        ({"client_reference_id": make_id(Kind.PURCHASE)}, "quarantined"),
-        ({"client_reference_id": "x" * 300}, "quarantined"),
-        ({"id": "cs_another", "payment_status": "unpaid"}, "quarantined"),
+        ({"amount_total": 100}, "$1.00 USD instead of $199.00 USD"),
+        ({"amount_total": 19901}, "$199.01 USD instead of $199.00 USD"),
+        ({"currency": "eur"}, "€199.00 EUR instead of $199.00 USD"),
+        ({"livemode": True}, "A live payment in test mode"),
+        ({"client_reference_id": None}, "There is no such purchase"),
+        ({"client_reference_id": make_id(Kind.PURCHASE)}, "There is no such purchase"),
+        ({"client_reference_id": "x" * 300}, "There is no such purchase"),
+        ({"id": "cs_another"}, "The checkout is none that was made for the purchase"),
+        ({"id": "cs_another", "payment_status": "unpaid"}, "The checkout is none that was made for the purchase"),
     ],
 )
-async def test_a_payment_that_is_not_the_purchases_credits_nothing_and_is_put_aside(
-    service: Service, buyer: Buyer, changes: dict[str, Any], outcome: str
+async def test_a_payment_that_is_not_the_purchases_credits_nothing_and_the_operators_are_told_once(
+    service: Service, buyer: Buyer, changes: dict[str, Any], reason: str
 ) -> None:
     before = await buyer.available()
     purchase = await buyer.buy()
-    payload = completed(purchase["id"], **changes)
+    payment_id = f"pi_{uuid4().hex}"
+    same = {"id": session_of(purchase), "payment_intent": payment_id, **changes}
+    payloads = [completed(purchase["id"], **same) for _ in range(3)]
+
+    answers = await asyncio.gather(
+        *(service.http.post("/webhooks/stripe", content=each, headers=signed(each)) for each in payloads)
+    )
+
+    assert {(answer.status_code, answer.text) for answer in answers} == {(200, f"quarantined: {reason}")}
+    assert (await buyer.state_of(purchase))["status"] == "AWAITING_PAYMENT"
+    assert await buyer.available() == before
+    (kept,) = await QuarantinedPayment.filter(reference=payment_id)
+    assert (kept.reason, kept.settled_at) == (reason, None)
+    told = await eventually(lambda: ChatMessage.filter(subject=f"operators:quarantine:{kept.id}"), bool)
+    assert [message.recipient for message in told] == ["#operators"]
+
+
+@pytest.mark.parametrize("status", ["expired", "open"])
+async def test_a_checkout_that_is_not_ours_and_that_nobody_paid_is_nothing_to_put_aside(
+    service: Service, status: str
+) -> None:
+    payment_id = f"pi_{uuid4().hex}"
+    payload = completed("pur_of_another_shop", status=status, payment_status="unpaid", payment_intent=payment_id)
 
     answer = await service.http.post("/webhooks/stripe", content=payload, headers=signed(payload))
 
-    assert answer.status_code == 200
-    assert answer.text.startswith(outcome)
-    assert (await buyer.state_of(purchase))["status"] == "AWAITING_PAYMENT"
-    assert await buyer.available() == before
+    assert (answer.status_code, answer.text) == (200, "nothing to do")
+    assert not await QuarantinedPayment.exists(reference=payment_id)
 
 
 @pytest.mark.parametrize(
@@ -383,8 +421,23 @@ async def _inbox_count() -> int:
     return count
 
 
+@pytest.mark.parametrize("changes", [{"account": "acct_connected"}, {"livemode": True}])
+async def test_an_event_of_another_account_or_mode_is_refused_and_kept_nowhere(
+    service: Service, buyer: Buyer, changes: dict[str, Any]
+) -> None:
+    purchase = await buyer.buy()
+    event = json.loads(completed(purchase["id"], id=session_of(purchase)))
+    payload = json.dumps(event | changes).encode()
+
+    answer = await service.http.post("/webhooks/stripe", content=payload, headers=signed(payload))
+
+    assert answer.status_code == 400
+    assert not await InboxEvent.exists(event_id=event["id"])
+    assert (await buyer.state_of(purchase))["status"] == "AWAITING_PAYMENT"
+
+
 async def test_an_event_of_another_kind_is_taken_and_done_with(service: Service) -> None:
-    event = {"id": f"evt_{uuid4().hex}", "object": "event", "type": "customer.created", "livemode": False}
+    event = {"id": f"evt_{uuid4().hex}", "object": "event", "type": "customer.created", "livemode": False, "created": 1}
     payload = json.dumps({**event, "data": {"object": {"id": "cus_1", "object": "customer"}}}).encode()
 
     answers = [await service.http.post("/webhooks/stripe", content=payload, headers=signed(payload)) for _ in range(2)]
@@ -475,9 +528,11 @@ async def test_canceled_while_the_provider_is_asked_the_checkout_is_closed_again
 async def test_a_second_payment_for_one_purchase_is_put_aside_and_not_dropped(service: Service, buyer: Buyer) -> None:
     purchase = await buyer.buy()
     await service.pay(purchase["checkoutUrl"])
-    again = completed(purchase["id"])
+    payment_id = f"pi_{uuid4().hex}"
+    again = completed(purchase["id"], id=session_of(purchase), payment_intent=payment_id)
 
     answer = await service.http.post("/webhooks/stripe", content=again, headers=signed(again))
 
-    assert answer.text.startswith("quarantined: the purchase was paid by another payment")
+    assert answer.text == "quarantined: The purchase was paid by another payment before"
     assert await buyer.available() == 100
+    assert await QuarantinedPayment.exists(reference=payment_id, purchase_id=purchase["id"])

@@ -24,7 +24,7 @@ from credits.money import Money
 from credits.outbox import OutboxMessage
 from credits.purchases import service as purchases
 from credits.purchases.charges import charge, finish_charges
-from credits.purchases.fulfilment import fulfil_payment
+from credits.purchases.fulfilment import fulfil_charge
 from credits.purchases.models import PaymentMethod, Purchase, PurchaseStatus
 from credits.purchases.queries import PurchaseView
 from credits.purchases.queries import purchase as purchase_of
@@ -119,6 +119,12 @@ class Owner:
         (attempt,) = await TopUpAttempt.filter(wallet_id=self.wallet)
         assert attempt.outcome is ASKED
         return attempt.purchase_id or ""
+
+    async def charged(self) -> PurchaseView:
+        """As `asked`, and somebody has begun to charge the card."""
+        purchase_id = await self.asked()
+        await Purchase.filter(id=purchase_id).update(charged_card="pm_1", charge_began_at=await now())
+        return await purchase_of(purchase_id)
 
     async def look(self) -> None:
         """What is planned for later, now."""
@@ -303,12 +309,12 @@ async def test_three_failures_suspend_it_and_the_owners_are_told_once(service: S
 async def test_another_card_gets_it_going_again_and_buys_what_was_missing(service: Service, owner: Owner) -> None:
     await owner.suspended_by_its_card()
     await owner.card("ok")
-    await resume_with_other_cards(service.shared.checkouts.gateway)
+    await resume_with_other_cards(service.shared.payments)
     with_the_same = await owner.suspended_reason()
     await owner.failed_long_ago()
     await owner.card("ok", new=True)
 
-    await resume_with_other_cards(service.shared.checkouts.gateway)
+    await resume_with_other_cards(service.shared.payments)
 
     assert with_the_same is not None
     assert await owner.outcomes() == [FAILED] * 3 + [PAID]
@@ -573,9 +579,9 @@ async def test_a_charge_that_is_not_the_purchases_credits_nothing(
     service: Service, owner: Owner, changes: dict[str, Any]
 ) -> None:
     async with service.workers.away():
-        purchase = await purchase_of(await owner.asked())
+        purchase = await owner.charged()
 
-        outcome = await fulfil_payment(service.shared.checkouts, told(purchase, **changes))
+        outcome = await fulfil_charge(service.shared.checkouts, told(purchase, **changes))
 
         assert outcome.startswith("quarantined")
         assert (await purchase_of(purchase.id)).status is PurchaseStatus.AWAITING_PAYMENT
@@ -600,10 +606,10 @@ async def test_whatever_is_said_of_a_charge_in_whatever_order_it_counts_once(
     service: Service, owner: Owner, said: list[str], status: str, available: int, failures: int
 ) -> None:
     async with service.workers.away():
-        purchase = await purchase_of(await owner.asked())
+        purchase = await owner.charged()
 
         for state in said:
-            await fulfil_payment(service.shared.checkouts, told(purchase, PaymentState(state)))
+            await fulfil_charge(service.shared.checkouts, told(purchase, PaymentState(state)))
 
         assert (await purchase_of(purchase.id)).status == status
         assert await owner.available() == available

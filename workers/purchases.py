@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from credits.approvals.service import CHECKOUT_JOB
+from credits.gateways import PaymentRecords
 from credits.purchases.charges import charge, finish_charges
 from credits.purchases.checkouts import Checkouts, finish_checkouts, open_checkout
+from credits.purchases.papers import PAPERS_JOB, read_papers
 from workers.delivery import Handler
 from workers.schedule import Job
 
@@ -15,14 +17,17 @@ _LATE_AFTER_S = 6.0
 _CHARGE_LATE_AFTER_S = 300.0
 
 
-def handlers(checkouts: Checkouts) -> dict[str, Handler]:
+def handlers(checkouts: Checkouts, records: PaymentRecords) -> dict[str, Handler]:
     """Who does which job."""
 
     async def checkout(payload: Mapping[str, Any]) -> None:
         await charge(checkouts, payload["purchase_id"])
         await open_checkout(checkouts, payload["purchase_id"])
 
-    return {CHECKOUT_JOB: checkout}
+    async def papers(payload: Mapping[str, Any]) -> None:
+        await read_papers(records, payload["purchase_id"], looks=payload["looks"])
+
+    return {CHECKOUT_JOB: checkout, PAPERS_JOB: papers}
 
 
 def scheduled(checkouts: Checkouts) -> Job:

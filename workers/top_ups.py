@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from credits.chat import People
-from credits.gateways import ChatGateway
+from credits.gateways import ChatGateway, SavedCards
 from credits.purchases.checkouts import Checkouts
 from credits.top_ups import messages
 from credits.top_ups.looking import look
@@ -43,10 +43,10 @@ def handlers(checkouts: Checkouts, chat: ChatGateway, people: People) -> dict[st
     }
 
 
-def scheduled(checkouts: Checkouts) -> Job:
+def scheduled(cards: SavedCards) -> Job:
     """Whether accounts whose top-ups are suspended have another card."""
 
     async def look_at_cards() -> None:
-        await resume_with_other_cards(checkouts.gateway)
+        await resume_with_other_cards(cards)
 
     return Job("look_at_cards", every_s=600.0, work=look_at_cards, queue=QUEUE)

@@ -39,6 +39,8 @@ class StripeWebhook:
             return PlainTextResponse(f"This is no event: {error}", status_code=400)
         if event.livemode != self.checkouts.live:
             return PlainTextResponse("This event is of the other mode (live or test).", status_code=400)
+        if event.account is not None:
+            return PlainTextResponse("This event is of a connected account, and we have none.", status_code=400)
         try:
             outcome = await handle_event(self.checkouts, event, body)
         except CreditsError as error:

@@ -31,6 +31,7 @@ from credits.ids import Kind, make_id
 from credits.outbox import Message, Queue
 from credits.purchases.channel import purchase_channel
 from credits.purchases.models import Purchase, PurchaseStatus
+from credits.purchases.moves import move
 from credits.text import clean
 
 CHECKOUT_JOB = "purchase.checkout"
@@ -126,7 +127,7 @@ async def _settle(
         row.status = ApprovalStatus.APPROVED
         await _move(connection, purchase_id, PurchaseStatus.AWAITING_PAYMENT, None)
         payload = {"purchase_id": purchase_id}
-        messages.append(Message(account_id=account_id, queue=Queue.APPROVALS, job=CHECKOUT_JOB, payload=payload))
+        messages.append(Message(account_id=account_id, queue=Queue.PAYMENTS, job=CHECKOUT_JOB, payload=payload))
     row.decided_at = None if row.status is ApprovalStatus.PENDING else now
     if row.status is not ApprovalStatus.PENDING:
         row.version += 1
@@ -135,12 +136,8 @@ async def _settle(
 
 
 async def _move(connection: BaseDBAsyncClient, purchase_id: str, to: PurchaseStatus, reason: str | None) -> None:
-    moved = (
-        await Purchase.filter(id=purchase_id, status=PurchaseStatus.PENDING_APPROVAL)
-        .using_db(connection)
-        .update(status=to, failure_reason=reason)
-    )
-    if not moved:
+    waiting = Purchase.filter(id=purchase_id, status=PurchaseStatus.PENDING_APPROVAL).using_db(connection)
+    if not await move(waiting, to, reason=reason):
         raise Refusal(RefusalCode.WRONG_STATE, "This purchase no longer waits for approval.")
 
 
@@ -163,14 +160,9 @@ _EXPIRE = """
 WITH late AS (
     SELECT id FROM approvals WHERE status = 'PENDING' AND expires_at <= (SELECT credits_now())
     ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED
-), ended AS (
-    UPDATE approvals SET status = 'EXPIRED', decided_at = credits_now(), version = version + 1
-    WHERE id IN (SELECT id FROM late) RETURNING id, account_id, purchase_id
-), purchase AS (
-    UPDATE purchases SET status = 'EXPIRED', failure_reason = 'Nobody decided in time.'
-    WHERE id IN (SELECT purchase_id FROM ended) AND status = 'PENDING_APPROVAL'
 )
-SELECT id, account_id, purchase_id FROM ended
+UPDATE approvals SET status = 'EXPIRED', decided_at = credits_now(), version = version + 1
+WHERE id IN (SELECT id FROM late) RETURNING id, account_id, purchase_id
 """
 
 
@@ -178,6 +170,10 @@ async def expire_due(publisher: Publisher) -> int:
     """End the requests whose time is up, and their purchases; returns how many. Safe to be done twice at once."""
     async with in_transaction() as connection:
         ended = await connection.execute_query_dict(_EXPIRE)
+        undecided = Purchase.filter(
+            id__in=[row["purchase_id"] for row in ended], status=PurchaseStatus.PENDING_APPROVAL
+        ).using_db(connection)
+        await move(undecided, PurchaseStatus.EXPIRED, reason="Nobody decided in time.")
         await outbox.add(connection, [message(DECIDED_JOB, row["account_id"], row["id"]) for row in ended])
     for row in ended:
         await publisher.publish(approvals_channel(row["account_id"]), row["id"])

@@ -1,6 +1,10 @@
+import functools
+from json import dumps, loads
+
 from tortoise import migrations
 from tortoise.migrations import operations as ops
 from credits.actors import ActorKind
+from credits.outbox import Queue
 from credits.purchases.models import DisputeStatus, PaymentMethod, RefundStatus
 from credits.top_ups.models import TopUpOutcome
 from tortoise.fields.base import OnDelete
@@ -142,7 +146,7 @@ class Migration(migrations.Migration):
                 "table": "price_agreements",
                 "app": "credits",
                 "pk_attr": "account_id",
-                "table_description": "What an account pays for a credit of a package whose price is agreed: `unit_price_minor` in the currency's smallest",
+                "table_description": "What an account pays for a credit of a package whose price is agreed: `unit_price_minor` in the currency's",
             },
             bases=["Model"],
         ),
@@ -223,6 +227,24 @@ class Migration(migrations.Migration):
             },
             bases=["Model"],
         ),
+        ops.AlterField(
+            model_name="DeadLetter",
+            name="queue",
+            field=fields.CharEnumField(
+                description="ALERTS: alerts\nAPPROVALS: approvals\nBULK: bulk\nPAYMENTS: payments",
+                enum_type=Queue,
+                max_length=20,
+            ),
+        ),
+        ops.AlterField(
+            model_name="OutboxMessage",
+            name="queue",
+            field=fields.CharEnumField(
+                description="ALERTS: alerts\nAPPROVALS: approvals\nBULK: bulk\nPAYMENTS: payments",
+                enum_type=Queue,
+                max_length=20,
+            ),
+        ),
         ops.AddField(
             model_name="Account",
             name="payment_customer_id",
@@ -287,6 +309,16 @@ class Migration(migrations.Migration):
             model_name="Purchase",
             name="refunded_minor",
             field=fields.BigIntField(db_default=0),
+        ),
+        ops.AddField(
+            model_name="Purchase",
+            name="moved_at",
+            field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
+        ),
+        ops.AddField(
+            model_name="Purchase",
+            name="former_checkouts",
+            field=fields.JSONField(null=True, encoder=functools.partial(dumps, separators=(",", ":")), decoder=loads),
         ),
         ops.AddField(
             model_name="Wallet",

@@ -10,6 +10,7 @@ ALTER TABLE purchases
     ADD CONSTRAINT purchases_method CHECK (method IN ('CHECKOUT', 'SAVED_CARD')),
     ADD CONSTRAINT purchases_dispute CHECK (dispute IN ('INQUIRY', 'OPEN', 'WON', 'LOST'));
 CREATE INDEX purchases_payment ON purchases (payment_id) WHERE payment_id IS NOT NULL;
+CREATE INDEX purchases_unpaid ON purchases (status, moved_at) WHERE checkout_id IS NOT NULL AND status <> 'PAID';
 """
 
 RETURNS = """

@@ -14,7 +14,7 @@ from credits.ledger.queries import now
 from credits.purchases import queries
 from credits.purchases.channel import purchase_channel
 from credits.purchases.checkouts import Checkouts
-from credits.purchases.fulfilment import fulfil_payment
+from credits.purchases.fulfilment import fulfil_charge
 from credits.purchases.models import PaymentMethod, Purchase, PurchaseStatus
 from credits.purchases.queries import PurchaseView
 from credits.top_ups import outcomes
@@ -54,7 +54,7 @@ async def charge(checkouts: Checkouts, purchase_id: str) -> None:
         _log.error("charge_refused", purchase=purchase_id, reason=str(error))
         await _fail(checkouts, purchase, str(error)[:500])
         return
-    await fulfil_payment(checkouts, payment)
+    await fulfil_charge(checkouts, payment)
 
 
 def _to_be_charged(purchase: PurchaseView) -> bool:

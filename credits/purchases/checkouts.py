@@ -19,8 +19,8 @@ from credits.money import Money
 from credits.purchases import queries
 from credits.purchases.channel import purchase_channel
 from credits.purchases.models import PaymentMethod, Purchase, PurchaseStatus
+from credits.purchases.moves import move
 from credits.purchases.queries import PurchaseView
-from credits.purchases.rules import MOVES
 
 _log = structlog.get_logger()
 
@@ -60,11 +60,11 @@ async def open_checkout(checkouts: Checkouts, purchase_id: str) -> None:
         _log.error("checkout_refused", purchase=purchase_id, reason=str(error))
         await _fail(checkouts, purchase_id, str(error)[:500])
         return
-    kept = await Purchase.filter(id=purchase_id, status=PurchaseStatus.AWAITING_PAYMENT).update(
-        checkout_id=checkout.id, checkout_url=checkout.url
+    waiting = Purchase.filter(
+        id=purchase_id, status=PurchaseStatus.AWAITING_PAYMENT, checkout_attempt=purchase.checkout_attempt
     )
-    if not kept:
-        # Canceled while the provider was asked: nobody shall pay what is no longer wanted.
+    if not await waiting.update(checkout_id=checkout.id, checkout_url=checkout.url):
+        # It moved on while the provider was asked: nobody shall pay what is no longer wanted.
         await checkouts.gateway.expire_checkout(checkout.id)
         return
     await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
@@ -94,9 +94,8 @@ def _with_query(url: str, **fields: str) -> str:
 
 
 async def _fail(checkouts: Checkouts, purchase_id: str, reason: str) -> None:
-    """One conditional UPDATE; a purchase that has moved on is left alone."""
-    may_fail = Purchase.filter(id=purchase_id, status__in=MOVES[PurchaseStatus.FAILED])
-    if await may_fail.update(status=PurchaseStatus.FAILED, failure_reason=reason):
+    """A purchase that has moved on is left alone."""
+    if await move(Purchase.filter(id=purchase_id), PurchaseStatus.FAILED, reason=reason):
         await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
 
 

@@ -57,9 +57,10 @@ class Purchase(Model):
     """A purchase. Price and credits are taken when it is made and never from the provider; `checkout_attempt` counts
     the checkouts (or charges of a saved card) made for it, `payment_id` is the provider's payment that arrived.
     `customer_id` is the account's customer at the provider when it was made, so that whoever asks again asks the same;
-    `charged_card` is the saved card of theirs that is charged for it, since `charge_began_at`. `refunded_minor` is the
-    money that went back, `clawed_back` the credits that followed it; `looked_at` when the provider was last asked about
-    it by the reconciliation."""
+    `charged_card` is the saved card of theirs that is charged for it, `charge_began_at` when one was first.
+    `refunded_minor` is the money that went back, `clawed_back` the credits that followed it; `looked_at` when the
+    provider was last asked about it by the reconciliation, `moved_at` when it came to its state (None: by being made).
+    `former_checkouts` are those that were made for it before the present one."""
 
     id = fields.CharField(ID_LENGTH, primary_key=True)
     account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("credits.Account", on_delete=fields.RESTRICT)
@@ -94,6 +95,8 @@ class Purchase(Model):
     receipt_url = fields.TextField(null=True)
     invoice_url = fields.TextField(null=True)
     looked_at = fields.DatetimeField(null=True)
+    moved_at = fields.DatetimeField(null=True)
+    former_checkouts = fields.JSONField[list[str]](null=True)
 
     class Meta:
         table = "purchases"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection
 from tortoise.expressions import Q
 
@@ -28,7 +29,6 @@ class PurchaseView:
     total: Money
     valid_for_days: int | None
     status: PurchaseStatus
-    method: PaymentMethod
     failure_reason: str | None
     requested_by: Actor
     justification: str | None
@@ -39,10 +39,12 @@ class PurchaseView:
     customer_id: str | None
     charged_card: str | None
     charge_began_at: datetime | None
+    checkout_ids: tuple[str, ...]
     payment_id: str | None
     transaction_id: str | None
     created_at: datetime
     paid_at: datetime | None
+    method: PaymentMethod
 
 
 async def purchase(purchase_id: str) -> PurchaseView:
@@ -57,6 +59,14 @@ async def find(purchase_id: str) -> PurchaseView | None:
     """The purchase with this id; anything that is no such id has none."""
     # Asked first: Tortoise raises for a text that is longer than the column.
     row = await Purchase.get_or_none(id=purchase_id) if kind_of(purchase_id) is Kind.PURCHASE else None
+    return view(row) if row else None
+
+
+async def locked(connection: BaseDBAsyncClient, purchase_id: str) -> PurchaseView | None:
+    """As `find`, and nobody else changes it until the caller's database transaction ends."""
+    if kind_of(purchase_id) is not Kind.PURCHASE:
+        return None
+    row = await Purchase.filter(id=purchase_id).using_db(connection).select_for_update().first()
     return view(row) if row else None
 
 
@@ -131,7 +141,6 @@ def view(row: Purchase) -> PurchaseView:
         total=Money(row.total_minor, row.currency),
         valid_for_days=row.valid_for_days,
         status=row.status,
-        method=row.method,
         failure_reason=row.failure_reason,
         requested_by=Actor(kind=ActorKind(row.requested_by_kind), id=row.requested_by_id),
         justification=row.justification,
@@ -142,8 +151,10 @@ def view(row: Purchase) -> PurchaseView:
         customer_id=row.customer_id,
         charged_card=row.charged_card,
         charge_began_at=row.charge_began_at,
+        checkout_ids=(*([row.checkout_id] if row.checkout_id else []), *(row.former_checkouts or [])),
         payment_id=row.payment_id,
         transaction_id=row.transaction_id,
         created_at=row.created_at,
         paid_at=row.paid_at,
+        method=row.method,
     )

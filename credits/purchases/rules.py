@@ -1,9 +1,11 @@
 """The states of a purchase and what moves it from one to another; what a payment must agree with. Pure."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from credits.gateways import Checkout, Payment
+from credits.errors import Refusal, RefusalCode
+from credits.gateways import Checkout
 from credits.money import Money
 from credits.purchases.models import PurchaseStatus
 
@@ -27,22 +29,51 @@ ENDED = (
     PurchaseStatus.FAILED,
 )
 
-# To what state from which: every move is one conditional UPDATE, and anything that is not here is refused.
+# To what state from which: every move is one conditional UPDATE (`moves.py`), and anything that is not here changes
+# nothing.
 MOVES: dict[PurchaseStatus, tuple[PurchaseStatus, ...]] = {
+    PurchaseStatus.PENDING_APPROVAL: (),
+    # Approved; or, its checkout having lapsed, given another.
+    PurchaseStatus.AWAITING_PAYMENT: (PurchaseStatus.PENDING_APPROVAL, PurchaseStatus.EXPIRED),
     PurchaseStatus.PROCESSING: (PurchaseStatus.AWAITING_PAYMENT,),
     PurchaseStatus.PAID: UNPAID,
-    PurchaseStatus.CANCELED: (PurchaseStatus.PENDING_APPROVAL, PurchaseStatus.AWAITING_PAYMENT),
-    PurchaseStatus.EXPIRED: (PurchaseStatus.AWAITING_PAYMENT,),
+    PurchaseStatus.REJECTED: (PurchaseStatus.PENDING_APPROVAL,),
+    # EXPIRED only where it was we who closed the checkout, and the provider's word of that was faster than we.
+    PurchaseStatus.CANCELED: (
+        PurchaseStatus.PENDING_APPROVAL,
+        PurchaseStatus.AWAITING_PAYMENT,
+        PurchaseStatus.EXPIRED,
+    ),
+    PurchaseStatus.EXPIRED: (PurchaseStatus.PENDING_APPROVAL, PurchaseStatus.AWAITING_PAYMENT),
     PurchaseStatus.FAILED: (PurchaseStatus.AWAITING_PAYMENT, PurchaseStatus.PROCESSING),
 }
+CANCELABLE = (PurchaseStatus.PENDING_APPROVAL, PurchaseStatus.AWAITING_PAYMENT)
+
+
+def may_renew(status: PurchaseStatus, *, consented: bool) -> None:
+    """Refuse another checkout to a purchase whose own has not lapsed, or that nobody has approved who had to
+    (`consented` False)."""
+    if status is PurchaseStatus.EXPIRED and consented:
+        return
+    if status is PurchaseStatus.EXPIRED:
+        message = "Nobody approved this purchase in time, so it has no checkout to renew. Ask for the approval again."
+    elif status is PurchaseStatus.AWAITING_PAYMENT:
+        message = "This purchase can still be paid at its checkoutUrl. Where that is null, it comes within seconds."
+    elif status is PurchaseStatus.PENDING_APPROVAL:
+        message = "This purchase waits for approval; its checkout comes with that."
+    elif status in OPEN or status is PurchaseStatus.PAID:
+        message = f"This purchase is {status.value}; nothing is left to pay."
+    else:
+        message = f"This purchase is {status.value} and cannot be paid any more. Buy again."
+    raise Refusal(RefusalCode.WRONG_STATE, message, field="purchaseId")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What a checkout must say to be the one of this purchase."""
+    """What a checkout must say to be one of this purchase's; `checkout_ids` are those that were made for it."""
 
     purchase_id: str
-    checkout_id: str | None
+    checkout_ids: Collection[str]
     total: Money
     live: bool
 
@@ -50,23 +81,24 @@ class Expected:
 def disagreement(expected: Expected, checkout: Checkout) -> str | None:
     """None where the checkout is the purchase's own; else what differs, for the operators."""
     if checkout.purchase_id != expected.purchase_id:
-        return f"the checkout names purchase {checkout.purchase_id}"
-    if expected.checkout_id is not None and checkout.id != expected.checkout_id and not checkout.paid:
-        return f"the purchase's checkout is {expected.checkout_id}"
-    if checkout.total != expected.total:
-        return f"{checkout.total.formatted} {checkout.total.currency} instead of {expected.total.formatted}"
-    if checkout.livemode != expected.live:
-        return "a test payment in live mode" if expected.live else "a live payment in test mode"
-    return None
+        return f"The checkout names purchase {checkout.purchase_id}"
+    if checkout.id not in expected.checkout_ids:
+        return "The checkout is none that was made for the purchase"
+    return wrong_money(expected.total, checkout.total) or wrong_mode(live=expected.live, livemode=checkout.livemode)
 
 
-def charge_disagreement(expected: Expected, payment: Payment) -> str | None:
-    """None where the payment is of the purchase that it names; else what differs, for the operators."""
-    if payment.total != expected.total:
-        return f"{payment.total.formatted} {payment.total.currency} instead of {expected.total.formatted}"
-    if payment.livemode != expected.live:
-        return "a test payment in live mode" if expected.live else "a live payment in test mode"
-    return None
+def wrong_money(wanted: Money, paid: Money) -> str | None:
+    """What differs between the money that was asked for and what came, if anything does."""
+    if paid == wanted:
+        return None
+    return f"{paid.formatted} {paid.currency} instead of {wanted.formatted} {wanted.currency}"
+
+
+def wrong_mode(*, live: bool, livemode: bool) -> str | None:
+    """Money to play with where real money is expected, or the other way round."""
+    if livemode == live:
+        return None
+    return "A test payment in live mode" if live else "A live payment in test mode"
 
 
 def allowed_return_url(url: str, allowed: tuple[str, ...]) -> bool:

@@ -21,19 +21,21 @@ from credits.errors import Refusal, RefusalCode, Unavailable
 from credits.faults import trying_again
 from credits.gateways import (
     CheckoutStatus,
+    GatewayRefused,
     GatewayUnavailable,
 )
 from credits.idempotency import claim, difference, make_key
 from credits.ids import Kind, make_id
 from credits.ledger.store import lock_wallet
-from credits.ledger.wallet import MAX_BALANCE
+from credits.ledger.wallet import MAX_BALANCE, WalletState
 from credits.purchases import queries
 from credits.purchases.channel import purchase_channel
 from credits.purchases.checkouts import Checkouts, open_in_time
 from credits.purchases.fulfilment import fulfil
 from credits.purchases.models import PaymentMethod, Purchase, PurchaseStatus
+from credits.purchases.moves import move
 from credits.purchases.queries import PurchaseView
-from credits.purchases.rules import MOVES, allowed_return_url
+from credits.purchases.rules import CANCELABLE, allowed_return_url
 from credits.text import clean
 
 _log = structlog.get_logger()
@@ -88,13 +90,10 @@ async def request_purchase(
                 if reason := difference(key, used):
                     raise Refusal(RefusalCode.IDEMPOTENCY_KEY_REUSED, reason, field="idempotencyKey")
                 return used.result_id
-            if wallet.suspended:
-                raise Refusal(
-                    RefusalCode.ACCOUNT_SUSPENDED, "This account is suspended and cannot buy. Write to support."
-                )
+            refuse_suspended(wallet)
             package = (await packages_by_code()).get(wanted.package_code)
             offer = quote(package, quantity=wanted.quantity, credits_wanted=wanted.credits)
-            await _check_room(wanted.wallet_id, wallet.balance, offer)
+            await check_room(wanted.wallet_id, wallet.balance, offer.credits, field="quantity")
             await make(connection, actor, place, wanted, offer, purchase_id=new_id, now=now)
             return new_id
 
@@ -165,13 +164,19 @@ def _check_return_url(checkouts: Checkouts, url: str | None) -> None:
         raise Refusal(RefusalCode.INVALID, f"Payers may be sent back to {allowed} only.", field="returnUrl")
 
 
-async def _check_room(wallet_id: str, balance: int, offer: Quote) -> None:
+def refuse_suspended(wallet: WalletState) -> None:
+    """Nobody pays for an account that could not spend."""
+    if wallet.suspended:
+        raise Refusal(RefusalCode.ACCOUNT_SUSPENDED, "This account is suspended and cannot buy. Write to support.")
+
+
+async def check_room(wallet_id: str, balance: int, credits_wanted: int, *, field: str) -> None:
     """A payment that has arrived is never refused, so the room is checked now, open purchases included."""
-    if balance + await queries.reserved(wallet_id) + offer.credits > MAX_BALANCE:
+    if balance + await queries.reserved(wallet_id) + credits_wanted > MAX_BALANCE:
         raise Refusal(
             RefusalCode.BALANCE_LIMIT_EXCEEDED,
             f"A wallet holds at most {MAX_BALANCE:,} credits, purchases under way included. Buy fewer.",
-            field="quantity",
+            field=field,
         )
 
 
@@ -179,13 +184,20 @@ async def cancel_purchase(checkouts: Checkouts, purchase_id: str) -> PurchaseVie
     """End a purchase that nobody has paid. The checkout is closed at the provider first; money that was faster than
     that is credited, and the cancellation refused. Raises Unavailable when the provider does not answer."""
     purchase = await queries.purchase(purchase_id)
-    if purchase.status not in MOVES[PurchaseStatus.CANCELED] or purchase.charged_card is not None:
+    if purchase.status not in CANCELABLE or purchase.charged_card is not None:
         raise _wrong_state(purchase)
     if purchase.checkout_id is not None:
         try:
             checkout = await checkouts.gateway.expire_checkout(purchase.checkout_id)
         except GatewayUnavailable as error:
             raise Unavailable("The payment provider did not answer, so nothing was canceled. Try again.") from error
+        except GatewayRefused as error:
+            _log.error("checkout_not_closed", purchase=purchase_id, reason=str(error))
+            raise Refusal(
+                RefusalCode.PAYMENT_FAILED,
+                f"The payment provider does not close the checkout, so nothing was canceled: {error}",
+                field="purchaseId",
+            ) from error
         if checkout.status is CheckoutStatus.COMPLETE:
             await fulfil(checkouts, checkout)
             raise _wrong_state(await queries.purchase(purchase_id))
@@ -202,14 +214,14 @@ async def _cancel(purchase: PurchaseView) -> bool:
     """CANCELED, and an open question about it taken back, in one commit; False where the purchase is no longer what was
     read. Where its checkout was closed, the provider's word that it has expired may have been faster than we."""
     closed = purchase.checkout_id is not None
-    allowed = MOVES[PurchaseStatus.CANCELED] + ((PurchaseStatus.EXPIRED,) if closed else ())
+    allowed = (*CANCELABLE, PurchaseStatus.EXPIRED) if closed else CANCELABLE
     async with in_transaction() as connection:
         # Approval before purchase, as whoever decides takes them.
         await lock_question(connection, purchase_id=purchase.id)
         found = Purchase.filter(id=purchase.id, status__in=allowed).using_db(connection)
         same = found.filter(checkout_id=purchase.checkout_id) if closed else found.filter(checkout_id__isnull=True)
         same = same.filter(charged_card__isnull=True)
-        if not await same.update(status=PurchaseStatus.CANCELED):
+        if not await move(same, PurchaseStatus.CANCELED):
             return False
         await withdraw(connection, purchase_id=purchase.id)
         return True

@@ -122,6 +122,6 @@ async def _buy(
     )
     if status is PurchaseStatus.AWAITING_PAYMENT:
         payload = {"purchase_id": purchase_id}
-        pay = Message(account_id=row.account_id, queue=Queue.TOP_UPS, job=CHECKOUT_JOB, payload=payload)
+        pay = Message(account_id=row.account_id, queue=Queue.PAYMENTS, job=CHECKOUT_JOB, payload=payload)
         await outbox.add(connection, [pay])
     return status

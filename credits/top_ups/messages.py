@@ -40,7 +40,7 @@ def suspended_message(account_id: str, wallet_id: str, *, occasion: str, reason:
 def _message(
     job: str, account_id: str, payload: Mapping[str, str | None], *, due_at: datetime | None = None
 ) -> Message:
-    return Message(account_id=account_id, queue=Queue.TOP_UPS, job=job, payload=payload, due_at=due_at)
+    return Message(account_id=account_id, queue=Queue.PAYMENTS, job=job, payload=payload, due_at=due_at)
 
 
 def confirm_card(*, wallet_name: str, total: Money, credits_bought: int, purchase_id: str, url: str) -> Card:

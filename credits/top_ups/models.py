@@ -45,8 +45,9 @@ class TopUpOutcome(StrEnum):
 
 
 class TopUpAttempt(Model):
-    """One look at a wallet that had run low: what was available, what was decided and why. `ended_at` is when the
-    purchase that it asked for came to an end."""
+    """One look at a wallet that had run low: what was available, what was decided and why.
+
+    `ended_at` is when the purchase that it asked for came to an end."""
 
     id = fields.CharField(ID_LENGTH, primary_key=True)
     account_id = fields.CharField(ID_LENGTH)

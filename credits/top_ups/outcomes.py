@@ -11,8 +11,9 @@ from credits import outbox
 from credits.ledger.models import Wallet
 from credits.ledger.store import lock_wallets
 from credits.purchases.models import PaymentMethod, Purchase, PurchaseStatus
+from credits.purchases.moves import move
 from credits.purchases.queries import PurchaseView
-from credits.purchases.rules import ENDED, MOVES
+from credits.purchases.rules import ENDED
 from credits.top_ups.messages import confirm_message, resume_message, suspended_message
 from credits.top_ups.models import AutoTopUp, TopUpAttempt, TopUpOutcome
 from credits.top_ups.rules import NO_CARD, suspension
@@ -44,10 +45,8 @@ async def paid(connection: BaseDBAsyncClient, purchase: PurchaseView) -> None:
 async def failed(connection: BaseDBAsyncClient, purchase: PurchaseView, *, reason: str, no_card: bool = False) -> bool:
     """The card was not charged: the purchase FAILED, and that counts. False where it has moved on, or is no longer to
     be paid by card. Without a card it is no use to try again before there is one."""
-    moved = Purchase.filter(
-        id=purchase.id, method=PaymentMethod.SAVED_CARD, status__in=MOVES[PurchaseStatus.FAILED]
-    ).using_db(connection)
-    if not await moved.update(status=PurchaseStatus.FAILED, failure_reason=reason):
+    charged = Purchase.filter(id=purchase.id, method=PaymentMethod.SAVED_CARD).using_db(connection)
+    if not await move(charged, PurchaseStatus.FAILED, reason=reason):
         return False
     await lock_wallets(connection, [purchase.wallet_id])
     await connection.execute_query(_FAILED, [purchase.id, reason])
@@ -94,7 +93,6 @@ async def needs_payer(connection: BaseDBAsyncClient, purchase: PurchaseView, *, 
         method=PaymentMethod.CHECKOUT,
         checkout_attempt=purchase.checkout_attempt + 1,
         charged_card=None,
-        charge_began_at=None,
     )
     if not changed:
         return False
@@ -113,6 +111,6 @@ async def settle(connection: BaseDBAsyncClient, row: AutoTopUp, *, now: datetime
     for purchase in await ended.order_by("id"):
         reason = purchase.failure_reason or f"The purchase was {purchase.status.value.lower()}."
         attempt = by_purchase[purchase.id]
-        attempt.outcome, attempt.reason, attempt.ended_at = TopUpOutcome.FAILED, reason, now
+        attempt.outcome, attempt.reason, attempt.ended_at = TopUpOutcome.FAILED, reason, purchase.moved_at or now
         await attempt.save(using_db=connection, update_fields=["outcome", "reason", "ended_at"])
         await count_failure(connection, row, reason=reason, purchase=purchase)

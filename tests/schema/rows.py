@@ -8,6 +8,7 @@ from credits.access.models import ApiKey
 from credits.accounts.models import AccountRole
 from credits.accounts.rules import Scope
 from credits.actors import SYSTEM
+from credits.purchases import queries
 from credits.top_ups.service import TopUpInput, set_auto_top_up
 from tests.app.routes.support import add_key
 from tests.schema.world import MUCH, World
@@ -100,6 +101,12 @@ async def _own_purchase(world: World, role: str, inside: bool) -> str:
     return await world.purchase("account", world.actors[role])
 
 
+async def _own_lapsed(world: World, role: str, inside: bool) -> str:
+    purchase = await queries.purchase(await _own_purchase(world, role, inside))
+    await world.service.pay(purchase.checkout_url or "", "expire")
+    return purchase.id
+
+
 async def _anothers_purchase(world: World, role: str, inside: bool) -> str:
     return await world.purchase("department" if inside else "other_department", await world.buyer())
 
@@ -167,6 +174,7 @@ _BUY = """mutation ($id: ID!, $key: String!) { done: purchaseCredits(input: {wal
   idempotencyKey: $key}) { purchase { id status } userErrors { code } } }"""
 _CANCEL = """mutation ($id: ID!) { done: cancelPurchase(input: {purchaseId: $id}) { purchase { status }
   userErrors { code } } }"""
+_RENEW = _CANCEL.replace("cancelPurchase", "renewCheckout")
 _SPEND = """mutation ($id: ID!, $key: String!) { done: deductCredits(input: {walletId: $id, stagingType: "BASIC_ROOM",
   idempotencyKey: $key}) { transaction { change } userErrors { code } } }"""
 _SPEND_MANY = """mutation ($id: ID!, $key: String!) { done: deductCreditsMany(input: {deductions: [{walletId: $id,
@@ -303,6 +311,7 @@ ROWS = {
     "approval": Row(_query("approval", "status"), _approval, ("approval",)),
     **{f"purchaseCredits({of})": Row(_BUY, WALLET[of], ("done", "purchase")) for of in WALLET},
     "cancelPurchase(own)": Row(_CANCEL, _own_purchase, ("done", "purchase")),
+    "renewCheckout(own)": Row(_RENEW, _own_lapsed, ("done", "purchase")),
     "cancelPurchase(another's)": Row(_CANCEL, _anothers_purchase, ("done", "purchase")),
     **{f"deductCredits({of})": Row(_SPEND, WALLET[of], ("done", "transaction")) for of in WALLET},
     "deductCreditsMany(department)": Row(_SPEND_MANY, WALLET["department"], ("done", "results", 0, "transaction")),

@@ -41,7 +41,6 @@ OPEN = {
     "quotePurchase(account)",
     "quotePurchase(pool)",
     "quotePurchase(department)",
-    "renewCheckout(own)",
     "renewApproval(own)",
     "requestQuote",
     "createWebhookEndpoint",
@@ -56,7 +55,7 @@ OPEN = {
     "setPriceAgreement",
 }
 # How many they are. It comes down with them and never goes up: what is new in the matrix is built with its row.
-STILL_OPEN = 28
+STILL_OPEN = 27
 
 
 def _matrix() -> dict[str, dict[str, str]]:
