@@ -6,6 +6,7 @@ from typing import Any
 from credits.approvals.service import CHECKOUT_JOB
 from credits.gateways import PaymentRecords
 from credits.ledger.queries import now
+from credits.purchases.charges import charge, finish_charges
 from credits.purchases.checkouts import Checkouts, finish_checkouts, open_checkout
 from credits.purchases.healing import heal, look_at_open
 from credits.purchases.papers import PAPERS_JOB, read_papers
@@ -19,12 +20,15 @@ _DAY_S = 24 * 3600.0
 # What waits for the provider holds up no other job.
 QUEUE = "purchases"
 DAILY_QUEUE = "reconciliation"
+# Charges have work of their own in the outbox, which comes again by itself.
+_CHARGE_LATE_AFTER_S = 300.0
 
 
 def handlers(checkouts: Checkouts, records: PaymentRecords) -> dict[str, Handler]:
     """Who does which job."""
 
     async def checkout(payload: Mapping[str, Any]) -> None:
+        await charge(checkouts, payload["purchase_id"])
         await open_checkout(checkouts, payload["purchase_id"])
 
     async def papers(payload: Mapping[str, Any]) -> None:
@@ -39,6 +43,7 @@ def scheduled(checkouts: Checkouts, records: PaymentRecords) -> list[Job]:
 
     async def finish() -> None:
         await finish_checkouts(checkouts, older_than_s=_LATE_AFTER_S)
+        await finish_charges(checkouts, older_than_s=_CHARGE_LATE_AFTER_S)
 
     async def look() -> None:
         await look_at_open(checkouts)
