@@ -224,6 +224,11 @@ class Settings(BaseSettings):
         """The key to call Stripe with; the sandbox takes any test key."""
         return self.stripe_secret_key.get_secret_value() or "sk_test_sandbox"
 
+    @property
+    def stripe_webhook_secrets(self) -> tuple[str, ...]:
+        """All that may sign webhooks: while one is rolled STRIPE_WEBHOOK_SECRET names both, by commas."""
+        return tuple(each.strip() for each in self.stripe_webhook_secret.get_secret_value().split(","))
+
     @classmethod
     def load(cls) -> "Settings":
         """Settings of this process: environment, then `.env`, then, when it is to run embedded, the data folder's
@@ -243,7 +248,7 @@ class Settings(BaseSettings):
         """Refuse to run with an empty secret: whoever knows that it is empty could sign anything."""
         if not self.jwt_secret.get_secret_value():
             raise ValueError("JWT_SECRET is not set. Make one: openssl rand -hex 32")
-        if not self.stripe_webhook_secret.get_secret_value():
+        if not all(self.stripe_webhook_secrets):
             raise ValueError("STRIPE_WEBHOOK_SECRET is not set. Stripe's dashboard shows it beside the endpoint.")
         if self.slack and not self.slack_signing_secret.get_secret_value():
             raise ValueError("SLACK_SIGNING_SECRET is not set. Slack shows it under the app's Basic Information.")

@@ -43,12 +43,12 @@ from schema.documents import Documents
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What web and worker share, over an open database: the checkouts and the payment provider, the hub, the chat and
-    who is who in it."""
+    """What web and worker share, over an open database: the payment provider, the checkouts, the hub, the chat and who
+    is who in it."""
 
     database_url: str
-    checkouts: Checkouts
     payments: Payments
+    checkouts: Checkouts
     hub: Hub
     chat: ChatGateway
     people: People
@@ -75,7 +75,7 @@ async def parts(
         shared = await stack.enter_async_context(hub(settings.redis_url))
         gateway = StripeGateway(
             api_key=settings.stripe_key,
-            webhook_secrets=(settings.stripe_webhook_secret.get_secret_value(),),
+            webhook_secrets=settings.stripe_webhook_secrets,
             api_base=f"{settings.local_url}/sandbox/stripe" if settings.sandboxed else None,
         )
         stack.push_async_callback(gateway.close)
@@ -147,7 +147,7 @@ async def web(settings: Settings, shared: Parts) -> AsyncIterator[Starlette]:
             sandbox = Sandbox(
                 url=settings.url,
                 local_url=settings.local_url,
-                webhook_secret=settings.stripe_webhook_secret.get_secret_value(),
+                webhook_secret=settings.stripe_webhook_secrets[0],
             )
             await stack.enter_async_context(sandbox)
             slack = SlackSandbox(

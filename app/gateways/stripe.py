@@ -1,61 +1,61 @@
-"""Stripe's hosted checkout: the one file that knows Stripe's SDK.
+"""Stripe as our payment provider: checkouts, saved cards, money that goes back, and what is on record there.
 
-The sandbox is reached through here as well, by another address, so no code path is skipped when it is in use.
+Only the files `stripe*.py` of this folder know Stripe's SDK. The sandbox is reached through here as well, by another
+address, so no code path is skipped when it is in use.
 """
 
-import asyncio
-from collections.abc import Awaitable, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+from typing import TypeVar
 
 import stripe
-from stripe.checkout import Session
 
+from app.gateways.stripe_calls import MISSHAPEN, HttpClient, NoSuchThing, ask, or_declined
+from app.gateways.stripe_events import KINDS, read_event
+from app.gateways.stripe_params import charge_params, refund_params, session_params
+from app.gateways.stripe_shapes import (
+    invoice_url,
+    read_checkout,
+    read_dispute,
+    read_payment,
+    read_refund,
+    receipt_url,
+)
 from credits.gateways import (
     BadSignature,
+    ChargeRequest,
     Checkout,
     CheckoutRequest,
     CheckoutStatus,
+    Dispute,
     GatewayRefused,
-    GatewayUnavailable,
+    Papers,
+    Payment,
     PaymentEvent,
     PaymentEventKind,
+    Refund,
+    RefundRequest,
 )
-from credits.money import Money
 
 # The SDK would write a telemetry id into the home folder and send Stripe this machine's platform.
 stripe.enable_telemetry = False
 
 SIGNATURE_TOLERANCE_S = 300
 _RETRIES = 2
-_PAID = ("paid", "no_payment_required")
-# Another request holds the same key or object (409), or there were too many (429): neither is a definite no.
-_PASSING = (409, 429)
-_KINDS = {
-    "checkout.session.completed": PaymentEventKind.CHECKOUT,
-    "checkout.session.async_payment_succeeded": PaymentEventKind.CHECKOUT,
-    "checkout.session.expired": PaymentEventKind.CHECKOUT,
-    "checkout.session.async_payment_failed": PaymentEventKind.CHECKOUT_PAYMENT_FAILED,
-}
-# What reading an answer raises that is not shaped as Stripe's are.
-_MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)
+# The most that Stripe lists at once.
+_PAGE = 100
 
-
-class _HttpClient(stripe.HTTPXClient):
-    """The SDK's, but for a body given to httpx as `content`: given as `data`, httpx warns of each call."""
-
-    def _get_request_args_kwargs(
-        self, method: str, url: str, headers: Mapping[str, str], post_data: str | None
-    ) -> list[Any]:
-        args, options = super()._get_request_args_kwargs(method, url, headers, post_data)
-        return [args, {**options, "data": None, "content": post_data}]
+Answer = TypeVar("Answer")
+Item = TypeVar("Item", bound=stripe.StripeObject)
+Read = TypeVar("Read")
 
 
 class StripeGateway:
-    """A `PaymentGateway` at Stripe, or at whatever answers as Stripe does under `api_base`.
+    """`Payments` at Stripe, or at whatever answers as Stripe does under `api_base`.
 
-    `webhook_secrets` are all that may sign, so that one can be rolled; `timeout_s` bounds a whole call, the SDK's
-    own retries included. Refused (ValueError): no secret, or an empty one, which anybody could sign with.
+    `webhook_secrets` are all that may sign, so that one can be rolled; `timeout_s` bounds a whole call (of a list, each
+    page), the SDK's own retries included. Every verb but `read_event` raises GatewayUnavailable and GatewayRefused.
+    Refused (ValueError): no secret, or an empty one, which anybody could sign with.
     """
 
     def __init__(
@@ -65,32 +65,28 @@ class StripeGateway:
             raise ValueError("Stripe's webhook secret is empty: anybody could sign with it. It begins with whsec_.")
         self._secrets = webhook_secrets
         self._timeout_s = timeout_s
-        self._http = _HttpClient(timeout=timeout_s)
+        self._http = HttpClient(timeout=timeout_s)
         self._client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base} if api_base else None,
             http_client=self._http,
             max_network_retries=_RETRIES,
         )
-        self._sessions = self._client.v1.checkout.sessions
+        self._api = self._client.v1
 
     async def close(self) -> None:
         """Give back the connections; the gateway cannot be used any more."""
         await self._http.close_async()  # type: ignore[no-untyped-call]
 
     async def open_checkout(self, request: CheckoutRequest) -> Checkout:
-        """Make the checkout session, or find the one already made for this attempt. Raises GatewayUnavailable and
-        GatewayRefused, as the other two do."""
-        return await self._ask(
-            self._sessions.create_async(
-                _session_params(request),
-                {"idempotency_key": f"{request.purchase_id}:checkout:{request.attempt}"},
-            )
-        )
+        """Make the checkout session, or find the one already made for this attempt."""
+        key = f"{request.purchase_id}:checkout:{request.attempt}"
+        made = self._api.checkout.sessions.create_async(session_params(request), {"idempotency_key": key})
+        return await self._ask(made, read_checkout)
 
     async def checkout(self, checkout_id: str) -> Checkout:
         """The session as it is now."""
-        return await self._ask(self._sessions.retrieve_async(checkout_id))
+        return await self._ask(self._api.checkout.sessions.retrieve_async(checkout_id), read_checkout)
 
     async def expire_checkout(self, checkout_id: str) -> Checkout:
         """Close the session; one that is complete or expired already is returned as it is.
@@ -99,20 +95,77 @@ class StripeGateway:
         expire twice does no harm.
         """
         try:
-            return await self._ask(self._sessions.expire_async(checkout_id))
+            return await self._ask(self._api.checkout.sessions.expire_async(checkout_id), read_checkout)
         except GatewayRefused:
             present = await self.checkout(checkout_id)
             if present.status is CheckoutStatus.OPEN:
                 raise
             return present
 
+    async def refund(self, request: RefundRequest) -> Refund:
+        """Give money back, or find the refund already made for this reference."""
+        key = f"{request.reference}:refund"
+        made = self._api.refunds.create_async(refund_params(request), {"idempotency_key": key})
+        return await self._ask(made, _of_a_payment(read_refund))
+
+    async def saved_card(self, customer_id: str) -> str | None:
+        """The customer's latest card; None where there is none, or the customer was deleted at Stripe."""
+        cards = self._api.customers.payment_methods.list_async(customer_id, {"type": "card", "limit": 1})
+        try:
+            return await self._ask(cards, lambda page: page.data[0].id if page.data else None)
+        except NoSuchThing:
+            return None
+
+    async def charge(self, request: ChargeRequest) -> Payment:
+        """Charge the card, or find the payment already made for this attempt, as it was answered then. A card that is
+        declined, or a bank that wants the payer to confirm, is an answer and not an error."""
+        key = f"{request.purchase_id}:charge:{request.attempt}"
+        made = self._api.payment_intents.create_async(charge_params(request), {"idempotency_key": key})
+        return await self._ask(or_declined(made), read_payment)
+
+    async def payments_since(self, since: datetime) -> AsyncIterator[Payment]:
+        """Payments made from then on (Stripe counts whole seconds), newest first."""
+        first = self._api.payment_intents.list_async(
+            {"created": {"gte": int(since.timestamp())}, "limit": _PAGE, "expand": ["data.latest_charge"]}
+        )
+        async for payment in self._each(first, read_payment):
+            yield payment
+
+    async def events_since(self, since: datetime) -> AsyncIterator[PaymentEvent]:
+        """Events of kinds that we act on, from then on, newest first."""
+        first = self._api.events.list_async(
+            {"created": {"gte": int(since.timestamp())}, "limit": _PAGE, "types": list(KINDS)}
+        )
+        async for event in self._each(first, read_event):
+            if event.kind is not PaymentEventKind.OTHER:
+                yield event
+
+    async def refunds_of(self, payment_id: str) -> list[Refund]:
+        """All refunds of a payment, newest first."""
+        first = self._api.refunds.list_async({"payment_intent": payment_id, "limit": _PAGE})
+        return [refund async for refund in self._each(first, _of_a_payment(read_refund))]
+
+    async def disputes_of(self, payment_id: str) -> list[Dispute]:
+        """All disputes of a payment, newest first."""
+        first = self._api.disputes.list_async({"payment_intent": payment_id, "limit": _PAGE})
+        return [dispute async for dispute in self._each(first, _of_a_payment(read_dispute))]
+
+    async def papers(self, payment_id: str, checkout_id: str | None) -> Papers:
+        """The receipt of the payment's latest charge, and the invoice of its checkout."""
+        intent = self._api.payment_intents.retrieve_async(payment_id, {"expand": ["latest_charge"]})
+        receipt = await self._ask(intent, receipt_url)
+        if checkout_id is None:
+            return Papers(receipt_url=receipt, invoice_url=None)
+        session = self._api.checkout.sessions.retrieve_async(checkout_id, {"expand": ["invoice"]})
+        return Papers(receipt_url=receipt, invoice_url=await self._ask(session, invoice_url))
+
     def read_event(self, payload: bytes, signature: str) -> PaymentEvent:
         """Verify the signature over the raw body, not older than 300 s, and read the event. Raises BadSignature, and
         ValueError for a body that is no event."""
         secret = self._signing_secret(payload, signature)
         try:
-            return _payment_event(self._client.construct_event(payload, signature, secret, SIGNATURE_TOLERANCE_S))
-        except _MISSHAPEN as error:
+            return read_event(self._client.construct_event(payload, signature, secret, SIGNATURE_TOLERANCE_S))
+        except MISSHAPEN as error:
             raise ValueError("The body is no event of Stripe's.") from error
 
     def _signing_secret(self, payload: bytes, signature: str) -> str:
@@ -131,97 +184,34 @@ class StripeGateway:
                 return secret
         raise BadSignature(reason)
 
-    async def _ask(self, call: Awaitable[Session]) -> Checkout:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return _checkout(await call)
-        except stripe.StripeError as error:
-            raise _translated(error) from error
-        except TimeoutError as error:
-            raise GatewayUnavailable(f"Stripe did not answer within {self._timeout_s:g} s.") from error
-        except _MISSHAPEN as error:
-            raise GatewayUnavailable("Stripe answered with something that is no checkout session.") from error
+    async def _ask(self, call: Awaitable[Answer], read: Callable[[Answer], Read]) -> Read:
+        return await ask(call, read, within_s=self._timeout_s)
+
+    async def _each(
+        self, first: Awaitable[stripe.ListObject[Item]], read: Callable[[Item], Read]
+    ) -> AsyncIterator[Read]:
+        """Every item of a list, each page asked for when the one before is used up."""
+
+        def whole(page: stripe.ListObject[Item]) -> tuple[list[Read], stripe.ListObject[Item] | None]:
+            return [read(item) for item in page.data], page if page.has_more and page.data else None
+
+        call = first
+        while True:
+            found, more = await self._ask(call, whole)
+            for each in found:
+                yield each
+            if more is None:
+                return
+            call = more.next_page_async()
 
 
-def _session_params(request: CheckoutRequest) -> stripe.params.checkout.SessionCreateParams:
-    metadata = {
-        "purchase_id": request.purchase_id,
-        "account_id": request.account_id,
-        "wallet_id": request.wallet_id,
-    }
-    return {
-        "mode": "payment",
-        "line_items": [
-            {
-                "price_data": {
-                    "currency": request.unit.currency.lower(),
-                    "unit_amount": request.unit.amount_minor,
-                    "product_data": {"name": request.description},
-                },
-                "quantity": request.quantity,
-            }
-        ],
-        "client_reference_id": request.purchase_id,
-        "metadata": metadata,
-        "payment_intent_data": {"metadata": metadata},
-        "success_url": request.success_url,
-        "cancel_url": request.cancel_url,
-        "allow_promotion_codes": False,
-        "invoice_creation": {"enabled": True},
-        "tax_id_collection": {"enabled": True},
-    }
+def _of_a_payment(read: Callable[[Item], Read | None]) -> Callable[[Item], Read]:
+    """For what was asked for by its payment: one that tells none is not of Stripe's shape."""
 
+    def found(item: Item) -> Read:
+        thing = read(item)
+        if thing is None:
+            raise ValueError("no payment is told")
+        return thing
 
-def _checkout(session: Session) -> Checkout:
-    """With automatic tax the total includes what is not ours, so the subtotal is what was asked for."""
-    total = session.amount_subtotal if session.automatic_tax.enabled else session.amount_total
-    if total is None or session.currency is None or session.status is None:
-        raise ValueError("a session without an amount or a status")
-    return Checkout(
-        id=session.id,
-        url=session.url,
-        status=CheckoutStatus(session.status),
-        paid=session.payment_status in _PAID,
-        total=Money(total, session.currency.upper()),
-        purchase_id=session.client_reference_id,
-        payment_id=_payment_id(session),
-        customer_id=session.customer if isinstance(session.customer, str) else None,
-        livemode=session.livemode,
-    )
-
-
-def _payment_id(session: Session) -> str:
-    """The payment intent; a session that took no payment has none and stands for it itself."""
-    intent = session.payment_intent
-    if intent is None:
-        return session.id
-    return intent if isinstance(intent, str) else intent.id
-
-
-def _payment_event(event: stripe.Event) -> PaymentEvent:
-    kind = _KINDS.get(event.type, PaymentEventKind.OTHER)
-    return PaymentEvent(
-        id=event.id,
-        kind=kind,
-        type=event.type,
-        created_at=datetime.fromtimestamp(event.created, UTC),
-        checkout=None if kind is PaymentEventKind.OTHER else _checkout(_session_of(event)),
-        livemode=event.livemode,
-        account=event.account if "account" in event else None,
-    )
-
-
-def _session_of(event: stripe.Event) -> Session:
-    session: object = event.data.object
-    if not isinstance(session, Session):
-        raise TypeError("an event of a checkout session that holds none")
-    return session
-
-
-def _translated(error: stripe.StripeError) -> GatewayRefused | GatewayUnavailable:
-    """Only a 4xx is a definite no; after anything else nobody knows whether Stripe acted."""
-    status = error.http_status or 0
-    passing = status in _PASSING or isinstance(error, stripe.RateLimitError)
-    if 400 <= status < 500 and not passing:
-        return GatewayRefused(error.user_message or f"Stripe refused with status {status}.")
-    return GatewayUnavailable(f"Stripe did not answer, or cannot now (status {status or 'none'}).")
+    return found

@@ -27,16 +27,16 @@ class ApiError(Exception):
         return {"error": {name: value for name, value in self._parts.items() if value is not None}}
 
 
-def no_such_session(session_id: str) -> ApiError:
-    """Stripe's 404 for an id it does not know."""
-    return ApiError(404, f"No such checkout.session: '{session_id}'", code="resource_missing", param="session")
+def no_such(what: str, thing_id: str, *, param: str, status: int = 404) -> ApiError:
+    """Stripe's answer to an id that it does not know: 404 in the address, 400 in a parameter."""
+    return ApiError(status, f"No such {what}: '{thing_id}'", code="resource_missing", param=param)
 
 
 class WrongState(ApiError):
-    """The session is in `state`, where this cannot be done; nothing was changed."""
+    """The thing is in `state`, where this cannot be done; nothing was changed."""
 
-    def __init__(self, state: str, wanted: str) -> None:
+    def __init__(self, what: str, state: str, wanted: str) -> None:
         super().__init__(
-            409, f"The session is {state.lower()}; this can only be done with one that is {wanted.lower()}."
+            409, f"The {what} is {state.lower()}; this can only be done with one that is {wanted.lower()}."
         )
         self.state = state

@@ -39,32 +39,44 @@ class Call:
         return hashlib.sha256(json.dumps(sorted(self.form.items())).encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of the work: it was done (200), or a bank declined it (402), which is kept as well."""
+
+    body: JsonObject
+    status: int = 200
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """The text to answer; `replayed` if it had been answered before."""
 
+    status: int
     body: str
     replayed: bool
 
 
-async def answer_once(call: Call, work: Callable[[], Awaitable[JsonObject]]) -> Answer:
+async def answer_once(call: Call, work: Callable[[], Awaitable[Reply]]) -> Answer:
     """Do the work, in one database transaction with its key, or give the answer it had the first time.
 
     Of several at once with one key the first does it and the others wait for its answer. Refused, as Stripe does:
     the key with another endpoint or other parameters.
     """
     if call.key is None:
-        return Answer(body=json.dumps(await work()), replayed=False)
+        async with in_transaction("default"):
+            reply = await work()
+        return Answer(status=reply.status, body=json.dumps(reply.body), replayed=False)
     if len(call.key) > KEY_LENGTH:
         raise ApiError(400, f"An idempotency key has up to {KEY_LENGTH} characters.", kind="idempotency_error")
     async with in_transaction("default"):
         if await _claim(call, call.key):
-            body = json.dumps(await work())
-            await IdempotencyKey.filter(key=call.key).update(body=body)
-            return Answer(body=body, replayed=False)
+            reply = await work()
+            body = json.dumps(reply.body)
+            await IdempotencyKey.filter(key=call.key).update(status=reply.status, body=body)
+            return Answer(status=reply.status, body=body, replayed=False)
     kept = await IdempotencyKey.get(key=call.key)
     _check_same(call, kept)
-    return Answer(body=kept.body or "", replayed=True)
+    return Answer(status=kept.status, body=kept.body or "", replayed=True)
 
 
 async def _claim(call: Call, key: str) -> bool:

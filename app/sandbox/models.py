@@ -1,4 +1,4 @@
-"""Rows of the sandbox: Stripe's sessions, keys, events and deliveries, and Slack's messages and planned faults.
+"""Rows of the sandbox: all that its Stripe keeps, with deliveries and planned faults, and its Slack's messages.
 
 They are in the database because several web processes share them, and because they outlive a restart.
 """
@@ -8,6 +8,8 @@ from typing import TypedDict
 
 from tortoise import fields
 from tortoise.models import Model
+
+from app.sandbox.ids import METADATA_LENGTH
 
 ID_LENGTH = 80
 KEY_LENGTH = 255
@@ -32,8 +34,9 @@ class LineItem(TypedDict):
 
 
 class CheckoutSession(Model):
-    """A checkout session as it was asked for, and where it is. The payment intent is made with it and shown once it
-    is complete. Times are the service's clock, which can be moved."""
+    """A checkout session as it was asked for, and where it is. The payment intent is named with it, and there once
+    somebody tried to pay; `customer` is the one who was named, or made by paying. Times are the service's clock, which
+    can be moved."""
 
     id = fields.CharField(ID_LENGTH, primary_key=True)
     state = fields.CharEnumField(State, max_length=20)
@@ -47,6 +50,11 @@ class CheckoutSession(Model):
     declined_attempts = fields.IntField(default=0)
     created_at = fields.DatetimeField(db_index=True)
     expires_at = fields.DatetimeField()
+    customer = fields.CharField(ID_LENGTH, null=True)
+    makes_customer = fields.BooleanField(db_default=False)
+    saves_card = fields.BooleanField(db_default=False)
+    makes_invoice = fields.BooleanField(db_default=False)
+    payment_metadata = fields.JSONField[dict[str, str] | None](null=True)
 
     class Meta:
         table = "sandbox_sessions"
@@ -57,12 +65,136 @@ class CheckoutSession(Model):
         return sum(item["quantity"] * item["unit_amount"] for item in self.line_items)
 
 
+class Customer(Model):
+    """Who paid at a checkout; the account is that of the purchase which was paid."""
+
+    id = fields.CharField(ID_LENGTH, primary_key=True)
+    account_id = fields.CharField(METADATA_LENGTH, null=True, db_index=True)
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        table = "sandbox_customers"
+
+
+class Behaviour(StrEnum):
+    """What the bank says when the card is charged without its holder being there."""
+
+    OK = "ok"
+    DECLINED = "declined"
+    NEEDS_PAYER = "needs_payer"
+
+
+class Card(Model):
+    """A customer's saved card; one that is `detached` was replaced by another."""
+
+    id = fields.CharField(ID_LENGTH, primary_key=True)
+    customer: fields.ForeignKeyRelation[Customer] = fields.ForeignKeyField(
+        "sandbox.Customer", on_delete=fields.CASCADE, db_index=True
+    )
+    customer_id: str
+    behaviour = fields.CharEnumField(Behaviour, max_length=20)
+    detached = fields.BooleanField(db_default=False)
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        table = "sandbox_cards"
+
+
+class PaymentState(StrEnum):
+    """Where a payment is: PROCESSING → SUCCEEDED or FAILED; one that FAILED may be tried again, until CANCELED."""
+
+    PROCESSING = "PROCESSING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class Payment(Model):
+    """A payment intent with its latest charge: of a checkout, or of a saved card where there is no session.
+    `refunded_minor` counts what is on its way back too, `disputed` stays once it was; `failure_code` is the bank's
+    word for why it FAILED."""
+
+    id = fields.CharField(ID_LENGTH, primary_key=True)
+    charge_id = fields.CharField(ID_LENGTH, unique=True)
+    session: fields.ForeignKeyNullableRelation[CheckoutSession] = fields.ForeignKeyField(
+        "sandbox.CheckoutSession", on_delete=fields.CASCADE, null=True, db_index=True
+    )
+    session_id: str | None
+    customer = fields.CharField(ID_LENGTH, null=True)
+    card = fields.CharField(ID_LENGTH, null=True)
+    purchase_id = fields.CharField(METADATA_LENGTH, null=True, db_index=True)
+    amount_minor = fields.IntField()
+    currency = fields.CharField(3)
+    state = fields.CharEnumField(PaymentState, max_length=20)
+    refunded_minor = fields.IntField(db_default=0)
+    disputed = fields.BooleanField(db_default=False)
+    failure_code = fields.CharField(ID_LENGTH, null=True)
+    description = fields.TextField(null=True)
+    metadata = fields.JSONField[dict[str, str]]()
+    created_at = fields.DatetimeField(db_index=True)
+
+    class Meta:
+        table = "sandbox_payments"
+
+
+class RefundState(StrEnum):
+    """PENDING → SUCCEEDED; both may come back as FAILED."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class Refund(Model):
+    """Money of a payment that goes back."""
+
+    id = fields.CharField(ID_LENGTH, primary_key=True)
+    payment: fields.ForeignKeyRelation[Payment] = fields.ForeignKeyField(
+        "sandbox.Payment", related_name="refunds", on_delete=fields.CASCADE, db_index=True
+    )
+    amount_minor = fields.IntField()
+    state = fields.CharEnumField(RefundState, max_length=20)
+    reason = fields.CharField(ID_LENGTH, null=True)
+    metadata = fields.JSONField[dict[str, str]]()
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        table = "sandbox_refunds"
+
+
+class DisputeState(StrEnum):
+    """INQUIRY takes nothing, and is CLOSED or becomes OPEN; OPEN ends as WON or LOST."""
+
+    INQUIRY = "warning_needs_response"
+    CLOSED = "warning_closed"
+    OPEN = "needs_response"
+    WON = "won"
+    LOST = "lost"
+
+
+class Dispute(Model):
+    """A payer's bank disputes a payment, or so much of it."""
+
+    id = fields.CharField(ID_LENGTH, primary_key=True)
+    payment: fields.ForeignKeyRelation[Payment] = fields.ForeignKeyField(
+        "sandbox.Payment", related_name="disputes", on_delete=fields.CASCADE, db_index=True
+    )
+    amount_minor = fields.IntField()
+    state = fields.CharEnumField(DisputeState, max_length=30)
+    reason = fields.CharField(ID_LENGTH)
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        table = "sandbox_disputes"
+
+
 class IdempotencyKey(Model):
     """The first answer given under a key, to be given again; `body` is the very text that was sent."""
 
     key = fields.CharField(KEY_LENGTH, primary_key=True)
     endpoint = fields.CharField(500)
     fingerprint = fields.CharField(64)
+    status = fields.IntField(db_default=200)
     body = fields.TextField(null=True)
     created_at = fields.DatetimeField()
 
@@ -71,13 +203,16 @@ class IdempotencyKey(Model):
 
 
 class Event(Model):
-    """Something that happened to a session; `payload` is the very text that is signed and delivered."""
+    """Something that happened, for a purchase and at its checkout where there is one; `payload` is the very text that
+    is signed and delivered."""
 
     id = fields.CharField(ID_LENGTH, primary_key=True)
     type = fields.CharField(100)
-    session: fields.ForeignKeyRelation[CheckoutSession] = fields.ForeignKeyField(
-        "sandbox.CheckoutSession", on_delete=fields.CASCADE, db_index=True
+    session: fields.ForeignKeyNullableRelation[CheckoutSession] = fields.ForeignKeyField(
+        "sandbox.CheckoutSession", on_delete=fields.CASCADE, null=True, db_index=True
     )
+    session_id: str | None
+    purchase_id = fields.CharField(METADATA_LENGTH, null=True, db_index=True)
     payload = fields.TextField()
     created_at = fields.DatetimeField(db_index=True)
     deliveries: fields.ReverseRelation["Delivery"]
@@ -152,3 +287,19 @@ class SlackFault(Model):
 
     class Meta:
         table = "sandbox_slack_faults"
+
+
+class StripeFault(Model):
+    """How the next `remaining` calls (`POST /v1/refunds`, or `*` for all) go wrong, after `delay_s`; `after` they have
+    had their effect, or instead of it."""
+
+    call = fields.CharField(ID_LENGTH, primary_key=True)
+    remaining = fields.IntField()
+    answer = fields.CharField(20)
+    status = fields.IntField()
+    retry_after_s = fields.IntField()
+    delay_s = fields.FloatField()
+    after = fields.BooleanField()
+
+    class Meta:
+        table = "sandbox_stripe_faults"

@@ -155,7 +155,7 @@ def _session_row(session: CheckoutSession) -> str:
 def _event_row(event: Event) -> str:
     deliveries = "<br>".join(map(_delivery, sorted(event.deliveries, key=_AGE))) or _pill("none planned", "plain")
     return f"""<tr>{_time(event.created_at)}<td>{escape(event.type)}<br><span class="id">{escape(event.id)}</span></td>
-<td>{deliveries}</td><td>{_link(event.session.id)}</td></tr>"""
+<td>{deliveries}</td><td>{_link(event.session_id) if event.session_id else ""}</td></tr>"""
 
 
 def _delivery(delivery: Delivery) -> str:

@@ -1,4 +1,4 @@
-"""The parameters of a new checkout session, checked as Stripe checks them.
+"""The parameters of what the API is asked to make, checked as Stripe checks them.
 
 They stay flat as they were sent (`line_items[0][quantity]`): what is known is then one list of names, and a parameter
 misspelt by us is refused here as Stripe would refuse it.
@@ -10,22 +10,30 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from app.sandbox.errors import ApiError
+from app.sandbox.ids import METADATA_LENGTH
 from app.sandbox.models import LineItem
 
 AMOUNT_LIMIT = 99_999_999
+REASONS = ("requested_by_customer", "duplicate", "fraudulent")
 _QUANTITY_LIMIT = 999_999
 _REFERENCE_LIMIT = 200
 _URL_LIMIT = 5000
-# https://docs.stripe.com/metadata
-_METADATA_LIMIT, _METADATA_KEY_LIMIT, _METADATA_VALUE_LIMIT = 50, 40, 500
+_METADATA_LIMIT, _METADATA_KEY_LIMIT = 50, 40
 
-_KNOWN = re.compile(
+_OF_SESSION = re.compile(
     r"mode|success_url|cancel_url|client_reference_id"
     r"|allow_promotion_codes|(?:invoice_creation|tax_id_collection)\[enabled\]"
+    r"|customer|customer_creation|customer_update\[(?:name|address)\]|payment_intent_data\[setup_future_usage\]"
     r"|(?:payment_intent_data\[metadata\]|metadata)\[[^\[\]]+\]"
     r"|line_items\[[0-9]{1,2}\]\[(?:quantity|price_data\]\[(?:currency|unit_amount|product_data\]\[name))\]"
 )
+_OF_PAYMENT = re.compile(
+    r"amount|currency|customer|payment_method|confirm|off_session|description|metadata\[[^\[\]]+\]"
+    r"|automatic_payment_methods\[(?:enabled|allow_redirects)\]"
+)
+_OF_REFUND = re.compile(r"payment_intent|amount|reason|metadata\[[^\[\]]+\]")
 _METADATA = re.compile(r"metadata\[([^\[\]]+)\]")
+_PAYMENT_METADATA = re.compile(r"payment_intent_data\[metadata\]\[([^\[\]]+)\]")
 _ITEM_NUMBER = re.compile(r"line_items\[([0-9]{1,2})\].*")
 
 Form = Mapping[str, str]
@@ -41,13 +49,42 @@ class Order:
     metadata: dict[str, str]
     success_url: str
     cancel_url: str | None
+    customer: str | None
+    makes_customer: bool
+    saves_card: bool
+    makes_invoice: bool
+    payment_metadata: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedCardOrder:
+    """A saved card to be charged at once, with nobody there."""
+
+    amount_minor: int
+    currency: str
+    customer: str
+    card: str
+    description: str | None
+    metadata: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundOrder:
+    """So much of a payment is to go back; None: all that is left of it."""
+
+    payment_id: str
+    amount_minor: int | None
+    reason: str | None
+    metadata: dict[str, str]
 
 
 def order_of(form: Form) -> Order:
     """What the form asks for. Refused as Stripe does: unknown and missing parameters, other modes than `payment`,
-    amounts that are no positive integers or too large, currencies that cannot be one, addresses that are not http."""
-    _check_names(form)
+    amounts that are no positive integers or too large, currencies that cannot be one, addresses that are not http,
+    customers both named and to be made."""
+    _check_names(form, _OF_SESSION)
     _check_options(form)
+    _check_customer(form)
     currency, line_items = _line_items(form)
     return Order(
         currency=currency,
@@ -56,12 +93,46 @@ def order_of(form: Form) -> Order:
         metadata=_metadata(form),
         success_url=_url(form, "success_url"),
         cancel_url=_url(form, "cancel_url") if "cancel_url" in form else None,
+        customer=form.get("customer"),
+        makes_customer=form.get("customer_creation") == "always",
+        saves_card="payment_intent_data[setup_future_usage]" in form,
+        makes_invoice=form.get("invoice_creation[enabled]") == "true",
+        payment_metadata=_metadata(form, _PAYMENT_METADATA),
     )
 
 
-def _check_names(form: Form) -> None:
+def saved_card_order_of(form: Form) -> SavedCardOrder:
+    """The charge of a saved card that the form asks for. Refused likewise, and whatever does not charge at once with
+    nobody there: the sandbox knows no other."""
+    _check_names(form, _OF_PAYMENT)
+    for name in ("confirm", "off_session"):
+        if _required(form, name) != "true":
+            raise ApiError(400, f"{name} must be true: the sandbox charges saved cards, at once.", param=name)
+    return SavedCardOrder(
+        amount_minor=_positive(form, "amount", limit=AMOUNT_LIMIT),
+        currency=_currency(form, "currency"),
+        customer=_required(form, "customer"),
+        card=_required(form, "payment_method"),
+        description=form.get("description"),
+        metadata=_metadata(form),
+    )
+
+
+def refund_order_of(form: Form) -> RefundOrder:
+    """The refund that the form asks for; refused likewise, and a reason that Stripe does not know."""
+    _check_names(form, _OF_REFUND)
+    _one_of(form, "reason", REASONS)
+    return RefundOrder(
+        payment_id=_required(form, "payment_intent"),
+        amount_minor=_positive(form, "amount", limit=AMOUNT_LIMIT) if "amount" in form else None,
+        reason=form.get("reason"),
+        metadata=_metadata(form),
+    )
+
+
+def _check_names(form: Form, known: re.Pattern[str]) -> None:
     for name in form:
-        if not _KNOWN.fullmatch(name):
+        if not known.fullmatch(name):
             raise ApiError(400, f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
 
 
@@ -74,6 +145,32 @@ def _check_options(form: Form) -> None:
             raise ApiError(400, f"Invalid boolean: {form[name]}", param=name)
     if form.get("allow_promotion_codes") == "true":
         raise ApiError(400, "The sandbox has no promotion codes.", param="allow_promotion_codes")
+
+
+def _check_customer(form: Form) -> None:
+    _one_of(form, "customer_creation", ("always", "if_required"))
+    _one_of(form, "payment_intent_data[setup_future_usage]", ("off_session", "on_session"))
+    for name in ("customer_update[name]", "customer_update[address]"):
+        _one_of(form, name, ("auto", "never"))
+        if name in form and "customer" not in form:
+            raise ApiError(400, "`customer_update` can only be used with `customer`.", param="customer_update")
+    if "customer" not in form:
+        return
+    if "customer_creation" in form:
+        told = "You may only specify one of these parameters: customer, customer_creation."
+        raise ApiError(400, told, param="customer_creation")
+    if form.get("tax_id_collection[enabled]") == "true" and form.get("customer_update[name]") != "auto":
+        raise ApiError(
+            400,
+            "Tax ID collection requires updating business name on the customer. To enable tax ID collection for an "
+            "existing customer, please set `customer_update[name]` to `auto`.",
+            param="customer_update",
+        )
+
+
+def _one_of(form: Form, name: str, possible: tuple[str, ...]) -> None:
+    if form.get(name, possible[0]) not in possible:
+        raise ApiError(400, f"Invalid {name}: must be one of {', '.join(possible)}", param=name)
 
 
 def _required(form: Form, name: str) -> str:
@@ -133,12 +230,12 @@ def _reference(form: Form) -> str | None:
     return reference
 
 
-def _metadata(form: Form) -> dict[str, str]:
-    metadata = {match[1]: value for name, value in form.items() if (match := _METADATA.fullmatch(name))}
+def _metadata(form: Form, named: re.Pattern[str] = _METADATA) -> dict[str, str]:
+    metadata = {match[1]: value for name, value in form.items() if (match := named.fullmatch(name))}
     if len(metadata) > _METADATA_LIMIT:
         raise ApiError(400, f"Metadata can have up to {_METADATA_LIMIT} keys.", param="metadata")
     for key, value in metadata.items():
-        if len(key) > _METADATA_KEY_LIMIT or len(value) > _METADATA_VALUE_LIMIT:
+        if len(key) > _METADATA_KEY_LIMIT or len(value) > METADATA_LENGTH:
             raise _too_long(f"metadata[{key}]")
     return metadata
 

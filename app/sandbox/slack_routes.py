@@ -14,11 +14,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from app.sandbox import slack_api, slack_faults, slack_messages, slack_pages, slack_people
+from app.sandbox.answers import as_page, refuse, refuse_address
 from app.sandbox.bodies import read_form, read_json, read_object
 from app.sandbox.errors import ApiError
 from app.sandbox.models import SlackMessage
 from app.sandbox.objects import JsonObject
-from app.sandbox.routes import as_page, refuse, refuse_address
 from app.sandbox.slack import ButtonGone, Press, SlackSandbox
 from app.sandbox.slack_faults import Fault
 from app.sandbox.slack_people import CHANNELS, PEOPLE, Person

@@ -22,7 +22,16 @@ from tortoise.connection import get_connection
 
 from app.gateways.slack import SlackGateway
 from app.gateways.stripe import StripeGateway
-from app.sandbox.models import CheckoutSession, IdempotencyKey, SlackFault, SlackMessage
+from app.sandbox.models import (
+    CheckoutSession,
+    Customer,
+    Event,
+    IdempotencyKey,
+    Payment,
+    SlackFault,
+    SlackMessage,
+    StripeFault,
+)
 from app.sandbox.routes import sandbox_routes
 from app.sandbox.slack import SlackSandbox
 from app.sandbox.slack_routes import slack_routes
@@ -141,10 +150,8 @@ async def small_service(service: WholeService) -> AsyncIterator[Service]:
 
 
 async def _forget() -> None:
-    await CheckoutSession.all().delete()
-    await IdempotencyKey.all().delete()
-    await SlackMessage.all().delete()
-    await SlackFault.all().delete()
+    for rows in (CheckoutSession, Payment, Customer, Event, IdempotencyKey, StripeFault, SlackMessage, SlackFault):
+        await rows.all().delete()
     await get_connection("default").execute_query("DELETE FROM clock_offset")
 
 
@@ -160,6 +167,7 @@ def checkout_request(**changes: object) -> CheckoutRequest:
         "unit": Money(8990, "USD"),
         "success_url": "https://shop.example/return?session={CHECKOUT_SESSION_ID}",
         "cancel_url": "https://shop.example/cancelled",
+        "customer_id": None,
     }
     return CheckoutRequest(**(fields | changes))  # type: ignore[arg-type]
 
@@ -186,6 +194,7 @@ def event_body(event_type: str = "checkout.session.completed", **session: object
         "automatic_tax": {"enabled": False},
         "client_reference_id": "pur_01",
         "currency": "usd",
+        "customer": None,
         "livemode": False,
         "payment_intent": "pi_1",
         "payment_status": "paid",
@@ -196,6 +205,7 @@ def event_body(event_type: str = "checkout.session.completed", **session: object
         "id": "evt_1",
         "object": "event",
         "type": event_type,
+        "created": 1_780_000_000,
         "livemode": False,
         "data": {"object": paid | session},
     }
