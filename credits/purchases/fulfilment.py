@@ -26,6 +26,7 @@ from credits.purchases.models import Purchase, PurchaseStatus
 from credits.purchases.moves import NOW, move
 from credits.purchases.quarantine import Misfit, quarantine
 from credits.purchases.queries import PurchaseView
+from credits.purchases.returns import about_returns, adopt, lock_payment
 from credits.purchases.rules import Expected, disagreement
 from credits.purchases.settled import NOTHING, Settled
 
@@ -45,7 +46,7 @@ async def handle_event(checkouts: Checkouts, event: PaymentEvent, payload: dict[
             await known.conclude(connection, settled.outcome)
             return settled
 
-    return await _told(checkouts, await trying_again(work))
+    return await told(checkouts, await trying_again(work))
 
 
 async def fulfil(checkouts: Checkouts, checkout: Checkout) -> str:
@@ -55,10 +56,10 @@ async def fulfil(checkouts: Checkouts, checkout: Checkout) -> str:
         async with in_transaction() as connection:
             return await _settle_checkout(connection, checkouts, checkout)
 
-    return await _told(checkouts, await trying_again(work))
+    return await told(checkouts, await trying_again(work))
 
 
-async def _told(checkouts: Checkouts, settled: Settled) -> str:
+async def told(checkouts: Checkouts, settled: Settled) -> str:
     """What came of it, after those who listen were told."""
     if settled.purchase_id is not None:
         await checkouts.publisher.publish(purchase_channel(settled.purchase_id), settled.purchase_id)
@@ -72,7 +73,7 @@ async def _act(connection: BaseDBAsyncClient, checkouts: Checkouts, event: Payme
         return await _settle_checkout(connection, checkouts, event.checkout)
     if event.kind is PaymentEventKind.CHECKOUT_PAYMENT_FAILED and event.checkout:
         return await _end(connection, event.checkout, PurchaseStatus.FAILED, reason=_NOT_PAID)
-    return NOTHING
+    return await about_returns(connection, event)
 
 
 async def _settle_checkout(connection: BaseDBAsyncClient, checkouts: Checkouts, checkout: Checkout) -> Settled:
@@ -117,6 +118,9 @@ async def credit(
     """PAID and the credits, in the caller's commit, for a purchase that it has locked and whose payment has arrived
     as it was asked for. `checkout_id` is the one that was paid, also where it is a former one; None where a saved card
     was charged."""
+    if purchase.status is PurchaseStatus.PAID:
+        return await _paid_before(connection, purchase, payment_id)
+    await lock_payment(connection, payment_id)
     transaction_id = make_id(Kind.TRANSACTION)
     moved = await move(
         Purchase.filter(id=purchase.id).using_db(connection),
@@ -141,7 +145,8 @@ async def credit(
     )
     posted = await post(connection, [command])
     await outbox.add(connection, [papers.wanted(purchase.account_id, purchase.id)])
-    return Settled("credited", purchase.id, tuple(posted.told))
+    returned = await adopt(connection, purchase.id, payment_id)
+    return Settled("credited", purchase.id, (*posted.told, *returned.told))
 
 
 async def _paid_before(connection: BaseDBAsyncClient, purchase: PurchaseView, payment_id: str) -> Settled:
