@@ -55,7 +55,7 @@ async def worker(settings: Settings, shared: Parts) -> AsyncIterator[None]:
 
 def _handlers(settings: Settings, shared: Parts) -> dict[str, delivery.Handler]:
     return {
-        **purchases.handlers(shared.checkouts, shared.payments),
+        **purchases.handlers(shared.checkouts, shared.payments, shared.chat, shared.people),
         **alerts.handlers(shared.chat, shared.people),
         **approvals.handlers(shared.chat, shared.people, shared.hub),
         **allocations.handlers(shared.chat, shared.people),

@@ -14,7 +14,8 @@ from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
 from credits.ids import Kind
 from credits.purchases import queries, rules, service
 from credits.purchases.channel import purchase_channel
-from credits.purchases.models import PurchaseStatus
+from credits.purchases.models import DisputeStatus, PurchaseStatus
+from credits.purchases.refunds import RefundInput, request_refund
 from credits.purchases.renewal import renew_checkout
 from schema.balances import REREAD_AFTER_S
 from schema.catalogue import Money, Package
@@ -24,6 +25,7 @@ from schema.node import Node
 from schema.pagination import Connection, Position, connection, instant_at
 from schema.people import Actor
 from schema.permissions import place_for, purchase_for, require
+from schema.scalars import Long
 
 if TYPE_CHECKING:
     from schema.accounts import Account
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from schema.ledger import Transaction, Wallet
 
 strawberry.enum(PurchaseStatus)
+strawberry.enum(DisputeStatus)
 
 
 @strawberry.type(description="A purchase, from the request to the paid credits.")
@@ -45,6 +48,17 @@ class Purchase(Node):
     checkout_url: str | None = strawberry.field(
         description="Where to pay; while AWAITING_PAYMENT, as soon as the payment provider has answered."
     )
+    refunded_total: Money = strawberry.field(
+        description="What of the money was refunded, or is on its way back. (What a lost dispute took is not in it.)"
+    )
+    clawed_back: int = strawberry.field(
+        description="The credits that followed money that was refunded or lost in a dispute."
+    )
+    dispute: DisputeStatus | None = strawberry.field(
+        description="Where the payer's bank disputes the payment; of several disputes the one that matters most."
+    )
+    receipt_url: str | None
+    invoice_url: str | None
     created_at: datetime
     paid_at: datetime | None
 
@@ -62,6 +76,11 @@ class Purchase(Node):
             failure_reason=view.failure_reason,
             justification=view.justification,
             checkout_url=view.checkout_url if waiting else None,
+            refunded_total=Money.of(view.refunded),
+            clawed_back=view.clawed_back,
+            dispute=view.dispute,
+            receipt_url=view.receipt_url,
+            invoice_url=view.invoice_url,
             created_at=view.created_at,
             paid_at=view.paid_at,
         )
@@ -172,6 +191,14 @@ class PurchasePayload:
     user_errors: list[UserError] = strawberry.field(default_factory=list)
 
 
+@strawberry.input(description="Money back through the payment provider; credits follow as a clawback.")
+class RefundPurchaseInput:
+    purchase_id: strawberry.ID
+    reason: str
+    idempotency_key: str
+    amount_minor: Long | None = strawberry.field(default=None, description="All that is left of it when left out.")
+
+
 @strawberry.type
 class PurchaseMutation:
     @strawberry.mutation(
@@ -227,6 +254,25 @@ class PurchaseMutation:
         view, place = await purchase_for(context, input.purchase_id, field="purchaseId", key_for=Action.PURCHASE)
         _check_is_own(context.standing, view, place)
         view = await renew_checkout(context.services.checkouts, view.id)
+        return PurchasePayload(purchase=Purchase.of(view))
+
+    @strawberry.mutation(
+        description="Give money back through the payment provider; the credits follow. Operators only."
+    )
+    @refusals_as(PurchasePayload)
+    async def refund_purchase(
+        self,
+        info: Info,
+        input: RefundPurchaseInput,  # noqa: A002 the API's name for it
+    ) -> PurchasePayload | None:
+        context = info.context
+        if not context.standing.operator:
+            raise Forbidden("Only the platform's staff gives money back. Write to support.")
+        view, _ = await purchase_for(context, input.purchase_id, field="purchaseId")
+        wanted = RefundInput(
+            amount_minor=input.amount_minor, reason=input.reason, idempotency_key=input.idempotency_key
+        )
+        view = await request_refund(context.services.checkouts, context.standing.actor, view, wanted)
         return PurchasePayload(purchase=Purchase.of(view))
 
 

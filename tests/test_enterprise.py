@@ -232,9 +232,9 @@ async def test_what_is_frozen_or_owed_keeps_from_deleting(service: Service, ente
         named = {"wallet_id": pool.wallet_id, "account_id": enterprise.account_id, "purchase_id": bought["id"]}
         return kind(id=make_id(Kind.CLAWBACK), actor=SYSTEM, **named, **fields)
 
-    await do(about(Freeze, dispute_id="dp_1"))
+    await do(about(Freeze))
     frozen = await enterprise.call("delete-pool", id=pool.pool_id)
-    await do(about(Thaw, dispute_id="dp_1"))
+    await do(about(Thaw))
     await service.gql(SPEND, enterprise.token, input=spending(pool, quantity=40))
     await do(about(Clawback, source_id=f"re_{uuid4().hex}", credits=100))
     owing = await enterprise.call("delete-pool", id=pool.pool_id)

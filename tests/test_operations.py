@@ -105,6 +105,11 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
             purchase_id = await purchased(service)
             await service.pay((await queries.purchase(purchase_id)).checkout_url or "", "expire")
             return "owner", {"input": {"purchaseId": purchase_id}}
+        case "refund-purchase":
+            purchase_id = await purchased(service)
+            await service.pay((await queries.purchase(purchase_id)).checkout_url or "")
+            back = {"purchaseId": purchase_id, "amountMinor": 9_950, "reason": "Half of it was not needed"}
+            return "operator", {"input": back | {"idempotencyKey": key}}
         case "deduct-credits":
             place = await service.account(credits_given=10)
             return "service", {"input": {"walletId": place.wallet_id, "stagingType": "OUTDOOR", "idempotencyKey": key}}

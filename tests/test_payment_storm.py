@@ -1,5 +1,5 @@
-"""Everything that can happen to purchases, at once and while processes are killed: duplicates, reorderings, delays, lost
-webhooks, a provider that fails, refunds, disputes. In the end money and credits agree, to the last of both.
+"""Everything that can happen to purchases, at once and while processes are killed: duplicates, reorderings, delays,
+lost webhooks, a provider that fails, refunds, disputes. In the end money and credits agree, to the last of both.
 
 CREDITS_TEST_STORM says how many purchases; the gate takes 2,000.
 """
@@ -170,7 +170,7 @@ class Storm:
             await self.at_stripe("disputes", purchase_id=purchase_id, status=status, **_delivered(dice))
 
     async def at_stripe(self, path: str, **fields: Any) -> dict[str, Any] | None:
-        """Do it in the sandbox's Stripe, once; None where it cannot be done (any more), or nobody knows whether it was."""
+        """Do it in the sandbox's Stripe, once; None where it cannot be done, or nobody knows if it was."""
         self.seen[path.split("/")[0]] += 1
         try:
             http = random.choice(self.ships.clients)  # noqa: S311 any will do
@@ -260,7 +260,7 @@ async def test_after_a_storm_money_and_credits_agree(sea: str, redis_url: str, t
         port = storm.ships.ports[0]
         await command("reconcile", "--days", "30", "--heal", folder=tmp_path, port=port, **environment)
         reconciled = await command("reconcile", "--days", "30", folder=tmp_path, port=port, **environment)
-    verified = await command("verify", folder=tmp_path, **environment)
+    verified = await command("verify", folder=tmp_path, port=port, **environment)
 
     connection = await asyncpg.connect(**credentials(sea))
     sums = await connection.fetchrow(MONEY)

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from credits.approvals.service import CHECKOUT_JOB
-from credits.gateways import PaymentRecords
+from credits.chat import People
+from credits.gateways import ChatGateway, PaymentRecords
 from credits.ledger.queries import now
 from credits.purchases.charges import charge, finish_charges
 from credits.purchases.checkouts import Checkouts, finish_checkouts, open_checkout
 from credits.purchases.healing import heal, look_at_open
 from credits.purchases.papers import PAPERS_JOB, read_papers
 from credits.purchases.reconciliation import LONGEST_DAYS, differences, tell_operators
+from credits.purchases.refunds import REFUND_JOB, finish_refund, read_returns
+from credits.purchases.return_messages import NEWS_JOB, READ_JOB, tell_news
 from workers.delivery import Handler
 from workers.schedule import Job
 
@@ -24,7 +27,7 @@ DAILY_QUEUE = "reconciliation"
 _CHARGE_LATE_AFTER_S = 300.0
 
 
-def handlers(checkouts: Checkouts, records: PaymentRecords) -> dict[str, Handler]:
+def handlers(checkouts: Checkouts, records: PaymentRecords, chat: ChatGateway, people: People) -> dict[str, Handler]:
     """Who does which job."""
 
     async def checkout(payload: Mapping[str, Any]) -> None:
@@ -34,7 +37,16 @@ def handlers(checkouts: Checkouts, records: PaymentRecords) -> dict[str, Handler
     async def papers(payload: Mapping[str, Any]) -> None:
         await read_papers(records, payload["purchase_id"], looks=payload["looks"])
 
-    return {CHECKOUT_JOB: checkout, PAPERS_JOB: papers}
+    async def refund(payload: Mapping[str, Any]) -> None:
+        await finish_refund(checkouts, records, payload["refund_id"])
+
+    async def returns(payload: Mapping[str, Any]) -> None:
+        await read_returns(checkouts, records, payload["payment_id"])
+
+    async def news(payload: Mapping[str, Any]) -> None:
+        await tell_news(chat, people, payload)
+
+    return {CHECKOUT_JOB: checkout, PAPERS_JOB: papers, REFUND_JOB: refund, READ_JOB: returns, NEWS_JOB: news}
 
 
 def scheduled(checkouts: Checkouts, records: PaymentRecords) -> list[Job]:

@@ -183,26 +183,31 @@ class AboutPayment(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freeze(AboutPayment):
-    """A dispute keeps what is left of the purchase from being spent."""
-
-    dispute_id: str
+    """The payment is disputed: what is left of the purchase is kept from being spent. A purchase is frozen or it is
+    not, however many disputes there are about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thaw(AboutPayment):
-    """The dispute is over and was not lost."""
-
-    dispute_id: str
+    """The payment is not disputed any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clawback(AboutPayment):
-    """Take back credits whose payment was refunded (`source_id` is the refund) or whose dispute was lost (`source_id`
-    and `dispute_id` are the dispute, which is over with it). Of none only the dispute's end remains."""
+    """Take back credits whose payment was refunded or whose dispute was lost; `source_id`, that refund or dispute,
+    takes once."""
 
     source_id: str
     credits: int
-    dispute_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveBack(AboutPayment):
+    """Undo so much of the purchase's clawbacks, because the money did not go back after all; `source_id` names what
+    came to nothing, and gives back once."""
+
+    source_id: str
+    credits: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,9 @@
 """Rules of payments that are disputed or taken back: they follow the purchase's credits, wherever these lie by now."""
 
 from credits.actors import SYSTEM
-from credits.ledger.commands import AboutPayment, Clawback, Freeze, Thaw
+from credits.ids import Kind
+from credits.ledger.commands import AboutPayment, Clawback, Freeze, GiveBack, Thaw
+from credits.ledger.giving import expire
 from credits.ledger.lots import Draw, LotState, draw
 from credits.ledger.models import TransactionKind
 from credits.ledger.posting import Posted, Posting, TakenBack
@@ -18,13 +20,14 @@ def clawback_due(credits_bought: int, *, refunded_minor: int, total_minor: int) 
 
 def freeze(posting: Posting, command: Freeze) -> Posted:
     """What is left of the purchase, unheld, cannot be spent from now on, nor what holds give back later."""
-    _set_frozen(posting, [lot for lot in _descent(posting, command) if not lot.frozen], command.dispute_id, FROZEN)
+    lots = [lot for lot in _descent(posting, command) if not lot.frozen]
+    _set_frozen(posting, lots, command.purchase_id, FROZEN)
     return posting.posted(posting.state.wallets[command.wallet_id])
 
 
 def thaw(posting: Posting, command: Thaw) -> Posted:
-    """What this dispute froze can be spent again."""
-    _thaw(posting, command, command.dispute_id)
+    """What was frozen of the purchase can be spent again."""
+    _set_frozen(posting, [lot for lot in _descent(posting, command) if lot.frozen], None, UNFROZEN)
     return posting.posted(posting.state.wallets[command.wallet_id])
 
 
@@ -41,8 +44,6 @@ def claw_back(posting: Posting, command: Clawback) -> Posted:
         if taken:
             lines.append(_book(posting, posting.state.wallets[owner], taken, command.purchase_id))
             left += lines[-1].change
-    if command.dispute_id is not None:
-        _thaw(posting, command, command.dispute_id)
     others = min(left, wallet.available(posting.time(wallet)))
     if others:
         taken = list(draw(wallet.lots, others, posting.time(wallet)))
@@ -51,20 +52,54 @@ def claw_back(posting: Posting, command: Clawback) -> Posted:
     if left:
         wallet.debt += left
         posting.happened(wallet, TransactionKind.CLAWBACK.value)
-    if command.credits:
-        posting.changes.clawbacks.append(
-            TakenBack(
-                id=command.id,
-                account_id=command.account_id,
-                wallet_id=wallet.id,
+    _record(posting, command, command.credits, debt=left)
+    return posting.posted(wallet, lines)
+
+
+def give_back(posting: Posting, command: GiveBack) -> Posted:
+    """What was clawed back comes back: it repays what the wallet that was bought for owes, and the rest is a new lot
+    there, split from the one that was bought. (The lots it was taken from may have no room for it: what was spent of
+    them may yet be refunded.) It is as frozen as the purchase is, and lapses at once where that has lapsed."""
+    wallet = posting.state.wallets[command.wallet_id]
+    repaid = min(wallet.debt, command.credits)
+    wallet.debt -= repaid
+    lines = []
+    if rest := command.credits - repaid:
+        bought = next(lot for lot in _descent(posting, command) if lot.origin_id is None)
+        lot = posting.add_lot(
+            bought.split(posting.ids.next(Kind.LOT), wallet_id=wallet.id, amount=rest, at=posting.time(wallet))
+        )
+        lines.append(
+            posting.book(
+                wallet,
+                TransactionKind.ADJUSTMENT,
+                [Draw(lot.id, rest)],
+                actor=SYSTEM,
+                text=command.text,
                 purchase_id=command.purchase_id,
-                source_id=command.source_id,
-                credits=command.credits,
-                debt=left,
-                at=posting.time(wallet),
             )
         )
+        if lot.lapsed(posting.time(wallet)):
+            lines.append(expire(posting, wallet, lot))
+    else:
+        posting.happened(wallet, TransactionKind.ADJUSTMENT.value)
+    _record(posting, command, -command.credits, debt=-repaid)
     return posting.posted(wallet, lines)
+
+
+def _record(posting: Posting, command: Clawback | GiveBack, taken: int, *, debt: int) -> None:
+    posting.changes.clawbacks.append(
+        TakenBack(
+            id=command.id,
+            account_id=command.account_id,
+            wallet_id=command.wallet_id,
+            purchase_id=command.purchase_id,
+            source_id=command.source_id,
+            credits=taken,
+            debt=debt,
+            at=posting.time(posting.state.wallets[command.wallet_id]),
+        )
+    )
 
 
 def repay(posting: Posting) -> None:
@@ -99,14 +134,9 @@ def _book(posting: Posting, wallet: WalletState, draws: list[Draw], purchase_id:
     return posting.book(wallet, TransactionKind.CLAWBACK, draws, actor=SYSTEM, purchase_id=purchase_id)
 
 
-def _thaw(posting: Posting, command: AboutPayment, dispute_id: str) -> None:
-    frozen = [lot for lot in _descent(posting, command) if lot.frozen_by == dispute_id]
-    _set_frozen(posting, frozen, None, UNFROZEN)
-
-
-def _set_frozen(posting: Posting, lots: list[LotState], dispute_id: str | None, cause: str) -> None:
+def _set_frozen(posting: Posting, lots: list[LotState], purchase_id: str | None, cause: str) -> None:
     """Lots that are empty too: what a refund or a hold gives back to them is disputed as well."""
     for lot in lots:
-        posting.touch(lot).frozen_by = dispute_id
+        posting.touch(lot).frozen_by = purchase_id
     for wallet_id in dict.fromkeys(lot.wallet_id for lot in lots if lot.unheld):
         posting.happened(posting.state.wallets[wallet_id], cause)

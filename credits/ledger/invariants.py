@@ -236,10 +236,11 @@ WHOLE = (
     ),
     Invariant(
         "clawbacks",
-        "What was clawed back of an account was taken from its wallets, or is their debt.",
+        "What was clawed back of an account, less what was given back, was taken from its wallets, or is their debt.",
         """
         SELECT account_id AS id FROM (
-            SELECT account_id, -change AS credits FROM transactions WHERE kind = 'CLAWBACK'
+            SELECT account_id, -change AS credits FROM transactions
+            WHERE kind = 'CLAWBACK' OR kind = 'ADJUSTMENT' AND purchase_id IS NOT NULL
             UNION ALL SELECT account_id, debt FROM wallets WHERE debt <> 0
             UNION ALL SELECT account_id, -credits FROM clawbacks
         ) c GROUP BY 1 HAVING sum(credits) <> 0

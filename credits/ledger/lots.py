@@ -24,7 +24,7 @@ class Draw:
 @dataclass(slots=True, kw_only=True)
 class LotState:
     """A lot as the rules see it. `paid_minor` is what was paid for `paid_for` credits, the amount of the lot that was
-    bought, from which this one may have been split; `frozen_by` is the dispute that froze it.
+    bought, from which this one may have been split; `frozen_by` is the purchase whose payment is disputed.
 
     `renewed`: credits that came back to it after it had lapsed were given a new lot already.
     """

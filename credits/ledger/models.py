@@ -93,7 +93,8 @@ class Wallet(Model):
 class Lot(Model):
     """Credits that came in together. `paid_minor` is what was paid for `paid_for` credits: all of a lot that was
     bought, and kept as it is in lots that are split from it, so that the price of a credit stays exact. `origin` is the
-    lot it was split from; `frozen_by` the dispute that froze it; `renewed`: no refund makes a new lot of it again."""
+    lot it was split from; `frozen_by` the purchase whose payment is disputed; `renewed`: no refund makes a new lot of
+    it again."""
 
     id = fields.CharField(ID_LENGTH, primary_key=True)
     account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("credits.Account", on_delete=fields.RESTRICT)
@@ -206,8 +207,9 @@ class HoldItem(Model):
 
 
 class Clawback(Model):
-    """Credits taken back because their payment was: `credits` in all, of which `debt` were not there to take.
-    `source_id` is the payment provider's refund or dispute, which takes credits once."""
+    """Credits taken back because their payment was: `credits` in all, of which `debt` were not there to take; negative
+    ones came back, and so much of them repaid a debt. `source_id` is the payment provider's refund or dispute, which
+    takes credits once (with `:undone` behind it, what gave them back)."""
 
     id = fields.CharField(ID_LENGTH, primary_key=True)
     account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("credits.Account", on_delete=fields.RESTRICT)

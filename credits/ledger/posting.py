@@ -114,7 +114,8 @@ def not_posted(because: Refused) -> Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenBack:
-    """A clawback as it is recorded: so many credits in all, of which `debt` were not there."""
+    """A clawback as it is recorded: so many credits in all, of which `debt` were not there; both negative where it was
+    undone."""
 
     id: str
     account_id: str

@@ -18,6 +18,7 @@ from credits.ledger.commands import (
     Deduction,
     ExtendHold,
     Freeze,
+    GiveBack,
     Grant,
     PlaceHold,
     PurchaseCredit,
@@ -102,4 +103,6 @@ def _decide(posting: Posting, command: Command) -> Decision:
             return disputing.thaw(posting, command)
         case Clawback():
             return disputing.claw_back(posting, command)
+        case GiveBack():
+            return disputing.give_back(posting, command)
     raise TypeError(f"no rule for {type(command).__name__}")

@@ -28,6 +28,7 @@ from credits.purchases.models import PaymentMethod, Purchase, PurchaseStatus
 from credits.purchases.moves import NOW, move
 from credits.purchases.quarantine import Misfit, quarantine
 from credits.purchases.queries import PurchaseView
+from credits.purchases.returns import about_returns, adopt, lock_payment
 from credits.purchases.rules import Expected, disagreement, wrong_mode, wrong_money
 from credits.purchases.settled import NOTHING, Settled
 from credits.top_ups import outcomes
@@ -50,7 +51,7 @@ async def handle_event(checkouts: Checkouts, event: PaymentEvent, payload: dict[
             await known.conclude(connection, settled.outcome)
             return settled
 
-    return await _told(checkouts, await trying_again(work))
+    return await told(checkouts, await trying_again(work))
 
 
 async def fulfil(checkouts: Checkouts, checkout: Checkout) -> str:
@@ -60,7 +61,7 @@ async def fulfil(checkouts: Checkouts, checkout: Checkout) -> str:
         async with in_transaction() as connection:
             return await _settle_checkout(connection, checkouts, checkout)
 
-    return await _told(checkouts, await trying_again(work))
+    return await told(checkouts, await trying_again(work))
 
 
 async def fulfil_charge(checkouts: Checkouts, payment: Payment) -> str:
@@ -71,10 +72,10 @@ async def fulfil_charge(checkouts: Checkouts, payment: Payment) -> str:
         async with in_transaction() as connection:
             return await _settle_charge(connection, checkouts, payment)
 
-    return await _told(checkouts, await trying_again(work))
+    return await told(checkouts, await trying_again(work))
 
 
-async def _told(checkouts: Checkouts, settled: Settled) -> str:
+async def told(checkouts: Checkouts, settled: Settled) -> str:
     """What came of it, after those who listen were told."""
     if settled.purchase_id is not None:
         await checkouts.publisher.publish(purchase_channel(settled.purchase_id), settled.purchase_id)
@@ -91,7 +92,7 @@ async def _act(connection: BaseDBAsyncClient, checkouts: Checkouts, event: Payme
     if event.kind is PaymentEventKind.PAYMENT and event.payment and event.payment.charged_saved_card:
         # Of the payment at a checkout the checkout is the judge.
         return await _settle_charge(connection, checkouts, event.payment)
-    return NOTHING
+    return await about_returns(connection, event)
 
 
 async def _settle_checkout(connection: BaseDBAsyncClient, checkouts: Checkouts, checkout: Checkout) -> Settled:
@@ -181,6 +182,9 @@ async def credit(
     """PAID and the credits, in the caller's commit, for a purchase that it has locked and whose payment has arrived
     as it was asked for. `checkout_id` is the one that was paid, also where it is a former one; None where a saved card
     was charged. The account's first customer at the provider is the one whose cards are charged later."""
+    if purchase.status is PurchaseStatus.PAID:
+        return await _paid_before(connection, purchase, payment_id)
+    await lock_payment(connection, payment_id)
     transaction_id = make_id(Kind.TRANSACTION)
     moved = await move(
         Purchase.filter(id=purchase.id).using_db(connection),
@@ -208,7 +212,8 @@ async def credit(
     if customer_id is not None:
         await connection.execute_query(_CUSTOMER, [purchase.account_id, customer_id])
     await outbox.add(connection, [papers.wanted(purchase.account_id, purchase.id)])
-    return Settled("credited", purchase.id, tuple(posted.told))
+    returned = await adopt(connection, purchase.id, payment_id)
+    return Settled("credited", purchase.id, (*posted.told, *returned.told))
 
 
 async def _paid_before(connection: BaseDBAsyncClient, purchase: PurchaseView, payment_id: str) -> Settled:

@@ -12,7 +12,7 @@ from credits.actors import Actor, ActorKind
 from credits.errors import NotFound
 from credits.ids import Kind, kind_of
 from credits.money import Money
-from credits.purchases.models import PaymentMethod, Purchase, PurchaseStatus
+from credits.purchases.models import DisputeStatus, PaymentMethod, Purchase, PurchaseStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,11 @@ class PurchaseView:
     created_at: datetime
     paid_at: datetime | None
     method: PaymentMethod
+    refunded: Money
+    clawed_back: int
+    dispute: DisputeStatus | None
+    receipt_url: str | None
+    invoice_url: str | None
 
 
 async def purchase(purchase_id: str) -> PurchaseView:
@@ -67,6 +72,12 @@ async def locked(connection: BaseDBAsyncClient, purchase_id: str) -> PurchaseVie
     if kind_of(purchase_id) is not Kind.PURCHASE:
         return None
     row = await Purchase.filter(id=purchase_id).using_db(connection).select_for_update().first()
+    return view(row) if row else None
+
+
+async def locked_by_payment(connection: BaseDBAsyncClient, payment_id: str) -> PurchaseView | None:
+    """The purchase that this payment has paid, locked as by `locked`."""
+    row = await Purchase.filter(payment_id=payment_id).using_db(connection).select_for_update().first()
     return view(row) if row else None
 
 
@@ -157,4 +168,9 @@ def view(row: Purchase) -> PurchaseView:
         created_at=row.created_at,
         paid_at=row.paid_at,
         method=row.method,
+        refunded=Money(row.refunded_minor, row.currency),
+        clawed_back=row.clawed_back,
+        dispute=row.dispute,
+        receipt_url=row.receipt_url,
+        invoice_url=row.invoice_url,
     )

@@ -101,6 +101,12 @@ async def _own_purchase(world: World, role: str, inside: bool) -> str:
     return await world.purchase("account", world.actors[role])
 
 
+async def _paid_purchase(world: World, role: str, inside: bool) -> str:
+    purchase = await queries.purchase(await world.purchase("account", await world.buyer()))
+    await world.service.pay(purchase.checkout_url or "")
+    return purchase.id
+
+
 async def _own_lapsed(world: World, role: str, inside: bool) -> str:
     purchase = await queries.purchase(await _own_purchase(world, role, inside))
     await world.service.pay(purchase.checkout_url or "", "expire")
@@ -175,6 +181,8 @@ _BUY = """mutation ($id: ID!, $key: String!) { done: purchaseCredits(input: {wal
 _CANCEL = """mutation ($id: ID!) { done: cancelPurchase(input: {purchaseId: $id}) { purchase { status }
   userErrors { code } } }"""
 _RENEW = _CANCEL.replace("cancelPurchase", "renewCheckout")
+_REFUND_MONEY = """mutation ($id: ID!, $key: String!) { done: refundPurchase(input: {purchaseId: $id, reason: "A test",
+  idempotencyKey: $key}) { purchase { refundedTotal { formatted } } userErrors { code } } }"""
 _SPEND = """mutation ($id: ID!, $key: String!) { done: deductCredits(input: {walletId: $id, stagingType: "BASIC_ROOM",
   idempotencyKey: $key}) { transaction { change } userErrors { code } } }"""
 _SPEND_MANY = """mutation ($id: ID!, $key: String!) { done: deductCreditsMany(input: {deductions: [{walletId: $id,
@@ -362,6 +370,7 @@ ROWS = {
         for verb in ("add", "remove")
     },
     "createAccount": Row(_OPEN, None, ("done", "account")),
+    "refundPurchase": Row(_REFUND_MONEY, _paid_purchase, ("done", "purchase")),
     "grantCredits": Row(_GRANT, WALLET["account"], ("done", "transaction")),
     "adjustCredits": Row(_ADJUST, WALLET["account"], ("done", "transaction")),
     **{f"balanceChanged({of})": Row(_LIVE, WALLET[of], ("balanceChanged", "balance")) for of in WALLET},

@@ -49,13 +49,12 @@ OPEN = {
     "rollWebhookSecret",
     "resendWebhook",
     "exportTransactions",
-    "refundPurchase",
     "setPackage",
     "setStagingType",
     "setPriceAgreement",
 }
 # How many they are. It comes down with them and never goes up: what is new in the matrix is built with its row.
-STILL_OPEN = 27
+STILL_OPEN = 26
 
 
 def _matrix() -> dict[str, dict[str, str]]:

@@ -39,6 +39,7 @@ class Books:
         self._drawn: Counter[str] = Counter()
         self._settled: Counter[tuple[str, bool]] = Counter()
         self._clawed_back = 0
+        self._given_back = 0
         self._keys: dict[Identity, Used] = {}
 
     def knows(self, command: Command) -> bool:
@@ -145,6 +146,8 @@ class Books:
             self._drawn[lot.id] += draw.credits
         self._lines[line.id] = self._heads[line.wallet_id] = line
         self.booked[line.wallet_id, line.kind] += line.change
+        if line.kind is TransactionKind.ADJUSTMENT and line.purchase_id:
+            self._given_back += line.change
         if line.refunds_id:
             refunds = self._refunds[line.refunds_id]
             refunds.append(line)
@@ -177,6 +180,7 @@ class Books:
         for wallet in self.wallets.values():
             self._check_wallet(wallet)
         taken = sum(-change for (_, kind), change in self.booked.items() if kind is TransactionKind.CLAWBACK)
+        taken -= self._given_back
         debt = sum(wallet.debt for wallet in self.wallets.values())
         _need(taken + debt == self._clawed_back, "clawbacks", "do not add up")
 

@@ -185,7 +185,6 @@ def _look_at(wallet_id: str, layout: Layout) -> Thaw:
         actor=SYSTEM,
         account_id=layout.account_id,
         purchase_id="pur_of_nothing",
-        dispute_id="dp_of_nothing",
     )
 
 

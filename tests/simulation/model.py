@@ -24,6 +24,7 @@ from credits.ledger.commands import (
     Deduction,
     ExtendHold,
     Freeze,
+    GiveBack,
     Grant,
     Part,
     PlaceHold,
@@ -201,7 +202,8 @@ class Model:
         self.holds: dict[str, Hold] = {}
         self.spendings: dict[str, Spending] = {}
         self.grants: set[str] = set()
-        self.disputes: dict[str, set[str]] = {}
+        self.disputed: dict[str, bool] = {}
+        self.first_lots: dict[str, Lot] = {}
         self.booked: Counter[tuple[str, TransactionKind]] = Counter()
         self.seen: Counter[str] = Counter()
         self._keys: dict[Identity, tuple[str, bytes]] = {}
@@ -213,7 +215,7 @@ class Model:
     def knows(self, command: Command) -> bool:
         """Whether what the command is about has come to be."""
         about = refers_to(command)
-        return about is None or any(about in each for each in (self.holds, self.spendings, self.grants, self.disputes))
+        return about is None or any(about in each for each in (self.holds, self.spendings, self.grants, self.disputed))
 
     def call(
         self, units: Sequence[Unit], *, now: datetime, suspended: bool, prices: Mapping[str, int | None]
@@ -332,11 +334,13 @@ class Model:
             case Sweep():
                 self._sweep(command)
             case Freeze():
-                self.disputes[command.purchase_id].add(command.dispute_id)
+                self.disputed[command.purchase_id] = True
             case Thaw():
-                self.disputes[command.purchase_id].discard(command.dispute_id)
+                self.disputed[command.purchase_id] = False
             case Clawback():
                 self._claw_back(command)
+            case GiveBack():
+                self._undo_clawback(command)
             case _:
                 raise TypeError(command)
 
@@ -364,9 +368,10 @@ class Model:
             price=Fraction(command.paid.amount_minor, command.credits),
             purchase=command.purchase_id,
         )
-        self._put(self._lot(wallet, terms), command.credits)
+        lot = self.first_lots[command.purchase_id] = self._lot(wallet, terms)
+        self._put(lot, command.credits)
         self._book(wallet, TransactionKind.PURCHASE, command.credits)
-        self.disputes[command.purchase_id] = set()
+        self.disputed[command.purchase_id] = False
 
     def _adjust(self, command: Adjustment) -> None:
         wallet = self.wallets[command.wallet_id]
@@ -549,10 +554,24 @@ class Model:
             self._taken(wallet, gone)
             self._book(wallet, TransactionKind.CLAWBACK, -len(gone))
             self.seen["clawed back elsewhere"] += wallet is not bought_for
-        if command.dispute_id:
-            self.disputes[command.purchase_id].discard(command.dispute_id)
         bought_for.debt += command.credits - len(own)
         self.seen["in debt"] += bought_for.debt > 0
+
+    def _undo_clawback(self, command: GiveBack) -> None:
+        """Less debt, and then credits like those that were bought."""
+        wallet = self.wallets[command.wallet_id]
+        owed = min(wallet.debt, command.credits)
+        wallet.debt -= owed
+        if rest := command.credits - owed:
+            first = self.first_lots[command.purchase_id]
+            lot = self._lot(wallet, first.terms, parent=first, renewed=first.renewed)
+            self._put(lot, rest)
+            self._book(wallet, TransactionKind.ADJUSTMENT, rest)
+            self.seen["given back"] += 1
+            self.seen["given back of a disputed purchase"] += self.frozen(lot)
+            if self.lapsed(lot):
+                self._lapse(lot)
+        self.seen["given back to a debt"] += owed > 0
 
     def _repay(self) -> None:
         """A wallet that owes keeps nothing that could be spent."""
@@ -574,7 +593,7 @@ class Model:
 
     def frozen(self, lot: Lot) -> bool:
         """Whether the payment that it hangs on is disputed."""
-        return bool(self.disputes.get(lot.terms.purchase or ""))
+        return self.disputed.get(lot.terms.purchase or "", False)
 
     def _available(self, wallet: Wallet) -> list[Credit]:
         usable = {lot for lot in {each.lot for each in wallet.credits} if not self.lapsed(lot) and not self.frozen(lot)}

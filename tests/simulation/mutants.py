@@ -8,10 +8,10 @@ import pytest
 
 from credits.idempotency import Key, Used
 from credits.ledger import disputing, giving, holding, moving, refunding, rules, spending, store
-from credits.ledger.commands import AboutPayment, Bulk, RefundReason
+from credits.ledger.commands import AboutPayment, Bulk, GiveBack, RefundReason
 from credits.ledger.holds import HoldItemState, HoldState
 from credits.ledger.lots import LotState
-from credits.ledger.posting import Posting, Refused, Spent, State
+from credits.ledger.posting import Posted, Posting, Refused, Spent, State
 from credits.ledger.wallet import WalletState
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
@@ -226,12 +226,31 @@ def time_runs_backwards(patch: pytest.MonkeyPatch) -> None:
 def a_freeze_is_not_written(patch: pytest.MonkeyPatch) -> None:
     """The rules change the lot and forget to say so."""
 
-    def forgotten(posting: Posting, lots: list[LotState], dispute_id: str | None, cause: str) -> None:
+    def forgotten(posting: Posting, lots: list[LotState], purchase_id: str | None, cause: str) -> None:
         for lot in lots:
-            lot.frozen_by = dispute_id
+            lot.frozen_by = purchase_id
             posting.happened(posting.state.wallets[lot.wallet_id], cause)
 
     patch.setattr(disputing, "_set_frozen", forgotten)
+
+
+def a_debt_outlives_what_comes_back(patch: pytest.MonkeyPatch) -> None:
+    """All of it becomes credits, and whoever owed still owes as much."""
+    give_back = disputing.give_back
+
+    def as_if_nothing_was_owed(posting: Posting, command: GiveBack) -> Posted:
+        wallet = posting.state.wallets[command.wallet_id]
+        owed, wallet.debt = wallet.debt, 0
+        posted = give_back(posting, command)
+        wallet.debt = owed
+        return posted
+
+    patch.setattr(disputing, "give_back", as_if_nothing_was_owed)
+
+
+def what_comes_back_can_be_spent_while_it_is_disputed(patch: pytest.MonkeyPatch) -> None:
+    """The new lot is not frozen."""
+    _split_with(patch, frozen_by=None)
 
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -248,6 +267,8 @@ MUTANTS: tuple[Mutant, ...] = (
     a_clawback_leaves_what_was_moved,
     a_freeze_leaves_empty_lots,
     a_freeze_is_not_written,
+    a_debt_outlives_what_comes_back,
+    what_comes_back_can_be_spent_while_it_is_disputed,
     a_refund_goes_to_the_first_drawn,
     a_lot_is_renewed_again_and_again,
     whatever_comes_back_late_is_renewed,

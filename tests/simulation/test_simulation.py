@@ -58,6 +58,9 @@ EVENTS = {
     "captured of a lapsed lot",
     "captured of a frozen lot",
     "captured in debt",
+    "given back",
+    "given back to a debt",
+    "given back of a disputed purchase",
 }
 
 

@@ -23,6 +23,7 @@ from credits.ledger.commands import (
     Deduction,
     ExtendHold,
     Freeze,
+    GiveBack,
     Grant,
     Part,
     PlaceHold,
@@ -70,11 +71,11 @@ def possible(units: Sequence[Unit], knows: Callable[[Command], bool]) -> tuple[U
 
 @dataclass(slots=True)
 class _Bought:
-    """A purchase as planned: what may still be taken back of it, and the dispute about it."""
+    """A purchase as planned: what may still be taken back of it, and whether it is disputed."""
 
     command: PurchaseCredit
     left: int
-    dispute: str | None = None
+    disputed: bool = False
 
 
 @dataclass(slots=True)
@@ -189,6 +190,7 @@ class _Planner:
             (self._freeze, 4),
             (self._thaw, 3),
             (self._clawback, 3),
+            (self._return, 2),
             (self._bulk, 5),
             (self._replay, 7),
         ]
@@ -372,37 +374,42 @@ class _Planner:
     # Payments taken back
 
     def _freeze(self) -> Unit:
-        """A payment is disputed; never two disputes of one at the same time."""
-        undisputed = [each for each in self.bought if each.dispute is None]
+        """A payment is disputed; now and then one that is already."""
+        undisputed = [each for each in self.bought if not each.disputed or self._chance(0.05)]
         if not undisputed:
             return self._purchase()
         bought = self._one_of(undisputed)
-        bought.dispute = f"dp_{self._number()}"
-        return Freeze(**self._about(bought), dispute_id=bought.dispute)
+        bought.disputed = True
+        return Freeze(**self._about(bought))
 
     def _thaw(self) -> Unit:
-        disputed = [each for each in self.bought if each.dispute]
+        disputed = [each for each in self.bought if each.disputed]
         if not disputed:
             return self._freeze()
-        bought = self._one_of(disputed)
-        if self._chance(0.1):
-            return Thaw(**self._about(bought), dispute_id="dp_of_something_else")
-        dispute, bought.dispute = bought.dispute or "", None
-        return Thaw(**self._about(bought), dispute_id=dispute)
+        bought = self._one_of(self.bought if self._chance(0.1) else disputed)
+        bought.disputed = False
+        return Thaw(**self._about(bought))
 
     def _clawback(self) -> Unit:
         """Of a payment that was refunded, or whose dispute was lost."""
-        owned = [each for each in self.bought if each.left or each.dispute]
+        owned = [each for each in self.bought if each.left]
         if not owned:
             return self._purchase()
         bought = self._one_of(owned)
-        dispute = bought.dispute if self._chance(0.5) or not bought.left else None
-        amount = bought.left if self._chance(0.4) else self.dice.randint(min(bought.left, 1), bought.left)
+        amount = bought.left if self._chance(0.4) else self.dice.randint(1, bought.left)
         bought.left -= amount
-        if dispute:
-            bought.dispute = None
-        source_id = dispute or f"re_{self._number()}"
-        return Clawback(**self._about(bought), source_id=source_id, credits=amount, dispute_id=dispute)
+        return Clawback(**self._about(bought), source_id=f"re_{self._number()}", credits=amount)
+
+    def _return(self) -> Unit:
+        """A refund of money that came to nothing."""
+        taken = [each for each in self.bought if each.left < each.command.credits]
+        if not taken:
+            return self._clawback()
+        bought = self._one_of(taken)
+        most = bought.command.credits - bought.left
+        amount = most if self._chance(0.4) else self.dice.randint(1, most)
+        bought.left += amount
+        return GiveBack(**self._about(bought), source_id=f"re_{self._number()}:undone", credits=amount)
 
     def _about(self, bought: _Bought) -> dict[str, Any]:
         return {

@@ -16,6 +16,7 @@ from credits.ledger.commands import (
     Deduction,
     ExtendHold,
     Freeze,
+    GiveBack,
     Grant,
     Part,
     PlaceHold,
@@ -42,7 +43,7 @@ MICROSECOND = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
-ACCOUNT, PURCHASE, DISPUTE = "acct_test", "pur_test", "dp_test"
+ACCOUNT, PURCHASE = "acct_test", "pur_test"
 WALLET, POOL, DEPARTMENT, SISTER = "wal_test", "wal_pool", "wal_department", "wal_sister"
 _OWNERS = {
     WALLET: OwnerKind.ACCOUNT,
@@ -302,14 +303,20 @@ def _payment(kind: Kind) -> dict[str, Any]:
 
 def freeze(**changes: Any) -> Freeze:
     """The payment of the purchase is disputed."""
-    return Freeze(**(_payment(Kind.CLAWBACK) | {"dispute_id": DISPUTE} | changes))
+    return Freeze(**(_payment(Kind.CLAWBACK) | changes))
 
 
 def thaw(**changes: Any) -> Thaw:
-    """The dispute was won."""
-    return Thaw(**(_payment(Kind.CLAWBACK) | {"dispute_id": DISPUTE} | changes))
+    """Nothing about it is disputed any more."""
+    return Thaw(**(_payment(Kind.CLAWBACK) | changes))
 
 
 def clawback(credits_taken: int, **changes: Any) -> Clawback:
     """So much of the purchase's payment was refunded."""
     return Clawback(**(_payment(Kind.CLAWBACK) | {"source_id": "re_test", "credits": credits_taken} | changes))
+
+
+def give_back(credits_returned: int, **changes: Any) -> GiveBack:
+    """So much of what was clawed back comes back."""
+    fields = _payment(Kind.CLAWBACK) | {"source_id": "re_test:undone", "credits": credits_returned}
+    return GiveBack(**(fields | changes))

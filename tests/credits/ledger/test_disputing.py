@@ -10,11 +10,12 @@ from credits.ledger.disputing import FROZEN, UNFROZEN, clawback_due
 from credits.ledger.models import TransactionKind
 from credits.ledger.posting import Changes, State
 from tests.credits.ledger.states import (
+    DAY,
     DEPARTMENT,
-    DISPUTE,
     HOUR,
     NOW,
     POOL,
+    PURCHASE,
     SISTER,
     WALLET,
     adjustment,
@@ -26,6 +27,7 @@ from tests.credits.ledger.states import (
     deduction,
     drawn,
     freeze,
+    give_back,
     grant,
     lot,
     place_hold,
@@ -99,14 +101,14 @@ def test_what_a_hold_keeps_of_a_frozen_lot_is_captured_and_what_it_gives_back_is
     assert (released.balance.held, released.balance.frozen, released.balance.available) == (0, 8, 0)
 
 
-def test_winning_thaws_what_this_dispute_froze_and_nothing_else() -> None:
-    mine, theirs = bought(10), bought(5, frozen_by="dp_other")
+def test_winning_thaws_what_was_frozen_of_the_purchase_and_nothing_else() -> None:
+    mine, theirs = bought(10), bought(5, purchase_id="pur_other", frozen_by="pur_other")
     before = state(mine, theirs)
     posted(before, freeze())
 
     changes = changes_of(before, thaw())
 
-    assert (mine.frozen_by, theirs.frozen_by) == (None, "dp_other")
+    assert (mine.frozen_by, theirs.frozen_by) == (None, "pur_other")
     assert available(before) == 10
     assert (changes.causes, set(changes.lots)) == ({WALLET: [UNFROZEN]}, {mine.id})
 
@@ -181,7 +183,8 @@ def test_losing_takes_what_was_frozen_and_thaws_what_is_left() -> None:
     hold = placed(before, {"BASIC_ROOM": 2})
     posted(before, freeze())
 
-    outcome = posted(before, clawback(7, dispute_id=DISPUTE))
+    posted(before, clawback(7))
+    outcome = posted(before, thaw())
 
     assert (outcome.balance.credits, outcome.balance.held, outcome.balance.debt) == (4, 4, 1)
     released = changes_of(before, release(hold))
@@ -202,7 +205,8 @@ def test_a_capture_of_what_was_disputed_stands_and_the_debt_stays() -> None:
     before = state(bought(10))
     hold = placed(before, {"BASIC_ROOM": 5})
     posted(before, freeze())
-    posted(before, clawback(10, dispute_id=DISPUTE))
+    posted(before, clawback(10))
+    posted(before, thaw())
 
     outcome = posted(before, capture(hold))
 
@@ -217,11 +221,72 @@ def test_what_has_lapsed_is_not_there_to_take_whether_or_not_the_sweep_has_run()
 
 
 def test_credits_of_another_dispute_are_not_taken_for_this_one() -> None:
-    before = state(bought(10), bought(5, purchase_id="pur_other", frozen_by="dp_other"))
+    before = state(bought(10), bought(5, purchase_id="pur_other", frozen_by="pur_other"))
 
     outcome = posted(before, clawback(12))
 
     assert (outcome.balance.frozen, outcome.balance.debt) == (5, 2)
+
+
+def test_what_comes_back_is_a_lot_like_the_one_that_was_bought() -> None:
+    original = bought(10, priority=7, expires_at=NOW + DAY)
+    before = tree(original)
+    posted(before, transfer(4, WALLET, POOL))
+    posted(before, clawback(10))
+
+    changes = changes_of(before, give_back(6))
+
+    (line,) = changes.lines
+    (lot_id,) = changes.new_lots
+    new = before.lots[lot_id]
+    assert (line.kind, line.change, line.purchase_id) == (TransactionKind.ADJUSTMENT, 6, PURCHASE)
+    assert drawn(line) == {lot_id: 6}
+    assert new.same_terms(original)
+    assert (new.wallet_id, new.origin_id, new.amount, new.remaining) == (WALLET, original.id, 6, 6)
+    assert [(each.credits, each.debt) for each in changes.clawbacks] == [(-6, 0)]
+    assert available(before) == 6
+
+
+def test_what_comes_back_repays_first_what_the_wallet_owes() -> None:
+    before = state(bought(10))
+    spend(before, 4)
+    posted(before, clawback(10))
+
+    some, rest = changes_of(before, give_back(5)), changes_of(before, give_back(5))
+
+    assert (some.lines, some.causes) == ([], {WALLET: ["ADJUSTMENT"]})
+    assert [(each.credits, each.debt) for each in some.clawbacks] == [(-5, -5)]
+    assert [line.change for line in rest.lines] == [2]
+    assert [(each.credits, each.debt) for each in rest.clawbacks] == [(-5, -3)]
+    assert (available(before), debt(before)) == (2, 0)
+
+
+def test_what_comes_back_of_a_disputed_purchase_is_frozen_and_of_a_lapsed_one_gone() -> None:
+    disputed, lapsed = state(bought(10)), state(bought(10, expires_at=NOW + DAY))
+    for each in (disputed, lapsed):
+        posted(each, clawback(10))
+    posted(disputed, freeze())
+
+    frozen = posted(disputed, give_back(10)).balance
+    late = posted(lapsed, give_back(10), now=NOW + DAY)
+
+    assert (frozen.frozen, frozen.available) == (10, 0)
+    assert [(line.kind, line.change) for line in late.lines] == [
+        (TransactionKind.ADJUSTMENT, 10),
+        (TransactionKind.EXPIRY, -10),
+    ]
+
+
+def test_what_came_back_is_clawed_back_again_as_the_purchases_own() -> None:
+    before = state(bought(10), lot(10, priority=0))
+    posted(before, clawback(10))
+    posted(before, give_back(10))
+
+    changes = changes_of(before, clawback(10, source_id="re_second"))
+
+    assert taken(changes) == [(CLAWBACK, WALLET, -10)]
+    assert available(before) == 10
+    assert {before.lots[each].purchase_id for each in drawn(changes.lines[0])} == {PURCHASE}
 
 
 def indebted() -> State:

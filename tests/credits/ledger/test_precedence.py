@@ -29,6 +29,7 @@ from tests.credits.ledger.states import (
     deduction,
     extend,
     freeze,
+    give_back,
     grant,
     hold_of,
     lot,
@@ -76,7 +77,7 @@ NEVER_REFUSED = [
     freeze(),
     thaw(),
     clawback(5),
-    clawback(5, dispute_id="dp_test"),
+    give_back(5),
 ]
 
 Mend = Callable[[State, Command], Command]
