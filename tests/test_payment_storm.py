@@ -25,7 +25,7 @@ from app.database import credentials
 from credits.access import tokens
 from tests.support import servers
 from tests.support.fleet import Fleet, fleet
-from tests.support.processes import command
+from tests.support.processes import command, free_port
 from tests.support.service import SERVICE_KEY, environment_of, settings_for
 
 PURCHASES = int(os.environ.get("CREDITS_TEST_STORM", "120"))
@@ -33,6 +33,7 @@ ACCOUNTS = 20
 AT_ONCE = 12
 PURCHASES_A_KILL = 10
 SEED = 20261128
+RECONCILE = ("reconcile", "--days", "30")
 
 ACCOUNT = """mutation ($name: String!, $email: String!, $key: String!) {
   createAccount(input: {name: $name, kind: INDIVIDUAL, ownerEmail: $email, ownerName: "Owner", idempotencyKey: $key}) {
@@ -252,15 +253,16 @@ SELECT (SELECT coalesce(sum(amount), 0) FROM sandbox_payments WHERE state = 'suc
 
 async def test_after_a_storm_money_and_credits_agree(sea: str, redis_url: str, tmp_path: Path) -> None:
     environment = environment_of(sea, redis_url)
+    assert (await command(("catalogue", "catalogue.toml"), tmp_path, free_port(), **environment)).code == 0
     async with storm_at_sea(sea, redis_url, tmp_path) as storm:
         await _all(storm)
         async with asyncio.timeout(60):
             while await storm.at_stripe("faults", call="*", next=0) is None:
                 pass
         port = storm.ships.ports[0]
-        await command("reconcile", "--days", "30", "--heal", folder=tmp_path, port=port, **environment)
-        reconciled = await command("reconcile", "--days", "30", folder=tmp_path, port=port, **environment)
-    verified = await command("verify", folder=tmp_path, port=port, **environment)
+        await command((*RECONCILE, "--heal"), tmp_path, port, **environment)
+        reconciled = await command(RECONCILE, tmp_path, port, **environment)
+    verified = await command(("verify",), tmp_path, port, **environment)
 
     connection = await asyncpg.connect(**credentials(sea))
     sums = await connection.fetchrow(MONEY)

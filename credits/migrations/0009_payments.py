@@ -330,4 +330,14 @@ class Migration(migrations.Migration):
             name="top_up_below",
             field=fields.IntField(null=True),
         ),
+        ops.AlterModelOptions(
+            name="Clawback",
+            options={
+                "table": "clawbacks",
+                "app": "credits",
+                "pk_attr": "id",
+                "table_description": "Credits taken back because their payment was: `credits` in all, of which `debt` "
+                "were not there to take; negative",
+            },
+        ),
     ]

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +109,7 @@ class Ended:
     printed: str
 
 
-async def command(*words: str, folder: Path, port: int = 1, **more: str) -> Ended:
+async def command(words: Sequence[str], folder: Path, port: int, **more: str) -> Ended:
     """Run `credits <words>` to its end."""
     process = await asyncio.create_subprocess_exec(
         *_COMMAND,
