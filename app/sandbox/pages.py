@@ -172,7 +172,8 @@ def _session_row(session: CheckoutSession) -> str:
 def _event_row(event: Event) -> str:
     deliveries = "<br>".join(map(_delivery, sorted(event.deliveries, key=_AGE))) or pill("none planned", "plain")
     return f"""<tr>{time_cell(event.created_at)}
-<td>{escape(event.type)}<br><span class="id">{escape(event.id)}</span></td><td>{deliveries}</td><td>{_link(event.session_id) if event.session_id else ""}</td></tr>"""
+<td>{escape(event.type)}<br><span class="id">{escape(event.id)}</span></td>
+<td>{deliveries}</td><td>{_link(event.session_id) if event.session_id else ""}</td></tr>"""
 
 
 def _delivery(delivery: Delivery) -> str:

@@ -153,3 +153,19 @@ async def test_live_keys_do_not_meet_a_clock_that_was_moved(
 
     assert ended.returncode == 2
     assert "clock was moved" in ended.stderr
+
+
+def test_while_a_webhook_secret_is_rolled_both_may_sign(tmp_path: Path) -> None:
+    settings = settings_for(8000, data_dir=tmp_path, stripe_webhook_secret=SecretStr("whsec_new, whsec_old"))
+
+    settings.require_secrets()
+
+    assert settings.stripe_webhook_secrets == ("whsec_new", "whsec_old")
+
+
+@pytest.mark.parametrize("secrets", ["", ",", "whsec_new,", " ,whsec_old"])
+def test_no_webhook_secret_may_be_empty(tmp_path: Path, secrets: str) -> None:
+    settings = settings_for(8000, data_dir=tmp_path, stripe_webhook_secret=SecretStr(secrets))
+
+    with pytest.raises(ValueError, match="STRIPE_WEBHOOK_SECRET is not set"):
+        settings.require_secrets()
