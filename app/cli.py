@@ -101,7 +101,7 @@ cli.add_typer(slack_cli.with_database(_over_database, lambda: people_of(Settings
 def serve() -> None:
     """Serve the API. Without DATABASE_URL everything runs in this one process."""
     settings = _settings()
-    run(serve_until_stopped(settings, started=lambda: _say(f"Listening on {settings.url}")))
+    run(serve_until_stopped(settings, started=lambda: _say(f"Listening on {settings.url} ({settings.mode})")))
 
 
 @cli.command()
