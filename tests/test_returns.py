@@ -385,7 +385,12 @@ async def test_every_order_of_a_payment_and_what_goes_back_of_it_ends_in_the_sam
         paid, payment = await unpaid(service)
         refund = refund_of(payment.payment_id or "", amount_minor=4_975)
         lost = dispute_of(payment.payment_id, amount_minor=4_975)(DisputeState.LOST)
-        news = [payment, refund(RefundState.PENDING), refund(RefundState.FAILED), lost]
+        news: list[Checkout | Refund | Dispute] = [
+            payment,
+            refund(RefundState.PENDING),
+            refund(RefundState.FAILED),
+            lost,
+        ]
         for number in order:
             await _happen(service, news[number])
         ends.add((await paid.returned(), await paid.balance()))
