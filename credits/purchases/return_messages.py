@@ -26,12 +26,13 @@ _log = structlog.get_logger()
 
 class News(StrEnum):
     """DISPUTED froze credits. LOST took them. ENDED: they can be spent again. REFUNDED: some were spent, and are
-    owed."""
+    owed. BACK: a refund failed, or an appeal was won."""
 
     DISPUTED = "DISPUTED"
     LOST = "LOST"
     ENDED = "ENDED"
     REFUNDED = "REFUNDED"
+    BACK = "BACK"
 
 
 def read_message(payment_id: str, account_id: str = "") -> Message:
@@ -74,12 +75,12 @@ async def tell_news(gateway: ChatGateway, people: People, payload: Mapping[str, 
 def news_card(news: News, *, total: Money, credits_told: int, owed: int) -> Card:
     """The news as a sentence, and what it means."""
     some = f"{credits_told:,} credits"
-    # "were", whatever the number: what is counted stands in the sentence before.
     title, text = {
         News.DISPUTED: ("Payment disputed", f"A payment of {total.formatted} was disputed: {some} are frozen."),
         News.LOST: ("Dispute lost", f"The dispute about a payment of {total.formatted} was lost: {some} are gone."),
         News.ENDED: ("Dispute ended", f"The dispute about a payment of {total.formatted} is over: nothing is frozen."),
         News.REFUNDED: ("Payment refunded", f"A payment of {total.formatted} was refunded: {some} are gone."),
+        News.BACK: ("Credits are back", f"Money of a payment of {total.formatted} stayed after all: {some} are back."),
     }[news]
     if owed:
         text += f" {owed:,} credits are owed; what is bought next repays them first, and until then nothing is spent."

@@ -10,8 +10,8 @@ from credits.ledger.disputing import clawback_due
 from credits.money import Money
 from credits.purchases.models import DisputeStatus, PurchaseStatus, RefundStatus
 
-# Old news changes nothing. Of two that cannot both be so, the one with the higher number stays, whichever came first;
-# a bank may still lose us what it had us win before.
+# Old news changes nothing: of two the one with the higher number stays, whichever came first. What was lost may be won
+# on appeal.
 _REFUND_RANK = {
     RefundStatus.REQUESTED: 0,
     RefundStatus.PENDING: 1,
@@ -22,8 +22,8 @@ _REFUND_RANK = {
 _DISPUTE_RANK = {
     DisputeStatus.INQUIRY: 0,
     DisputeStatus.OPEN: 1,
-    DisputeStatus.WON: 2,
-    DisputeStatus.LOST: 3,
+    DisputeStatus.LOST: 2,
+    DisputeStatus.WON: 3,
 }
 # Of several disputes of one payment the first of these is the one that matters.
 _WORST_FIRST = (DisputeStatus.OPEN, DisputeStatus.LOST, DisputeStatus.WON, DisputeStatus.INQUIRY)

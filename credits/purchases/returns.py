@@ -40,6 +40,8 @@ _FROZEN = (
     "SELECT coalesce(sum(remaining - held), 0)::bigint AS credits FROM lots"
     " WHERE purchase_id = $1 AND frozen_by IS NOT NULL"
 )
+_REFUND_FAILED = "The refund of the payment failed, so its credits come back"
+_DISPUTE_WON = "The dispute about the payment was won on appeal, so its credits come back"
 _NOT_YET = Settled("waits for its payment")
 _KNOWN = Settled("known before")
 
@@ -74,7 +76,7 @@ async def record_refund(connection: BaseDBAsyncClient, refund: Refund) -> Settle
             refund.id, refund.amount, purchase, payment_id=refund.payment_id, reason=refund.failure_reason
         )
         await outbox.add(connection, [operators.message(notice)])
-    return await _settle(connection, purchase, _Cause(refund.id, lost=False)) if purchase else _NOT_YET
+    return await _settle(connection, purchase, _Cause(refund.id)) if purchase else _NOT_YET
 
 
 async def record_dispute(connection: BaseDBAsyncClient, dispute: Dispute) -> Settled:
@@ -86,8 +88,7 @@ async def record_dispute(connection: BaseDBAsyncClient, dispute: Dispute) -> Set
     status = DisputeStatus(dispute.state)
     if status is DisputeStatus.OPEN:
         await outbox.add(connection, [operators.message(return_messages.disputed_notice(dispute, purchase))])
-    cause = _Cause(dispute.id, lost=status is DisputeStatus.LOST)
-    return await _settle(connection, purchase, cause) if purchase else _NOT_YET
+    return await _settle(connection, purchase, _Cause(dispute.id, status)) if purchase else _NOT_YET
 
 
 async def adopt(connection: BaseDBAsyncClient, purchase_id: str, payment_id: str) -> Settled:
@@ -105,7 +106,7 @@ async def adopt(connection: BaseDBAsyncClient, purchase_id: str, payment_id: str
     # One of them stands for all in the ledger, and takes or gives back nothing else.
     lost = [each.id for each in disputes if each.status is DisputeStatus.LOST]
     sources = [*lost, *(each.provider_id or each.id for each in refunds), *(each.id for each in disputes)]
-    return await _settle(connection, purchase, _Cause(sources[0], lost=bool(lost)))
+    return await _settle(connection, purchase, _Cause(sources[0], DisputeStatus.LOST if lost else None))
 
 
 async def known_returns(connection: BaseDBAsyncClient, purchase: PurchaseView) -> Returns:
@@ -187,10 +188,10 @@ def _short(text: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Cause:
-    """The refund or dispute that was news, by the provider's id; `lost`: a dispute that was lost."""
+    """The refund or dispute that was news, by the provider's id, and where a dispute stands."""
 
     id: str
-    lost: bool
+    dispute: DisputeStatus | None = None
 
 
 async def _settle(connection: BaseDBAsyncClient, purchase: PurchaseView, cause: _Cause) -> Settled:
@@ -209,7 +210,8 @@ async def _settle(connection: BaseDBAsyncClient, purchase: PurchaseView, cause: 
         owed = last.balance.debt if isinstance(last, Posted) else 0
     if news := _news(purchase, due, cause, owed=owed):
         (frozen,) = await connection.execute_query_dict(_FROZEN, [purchase.id])
-        credits_told = frozen["credits"] if news is News.DISPUTED else due.clawed_back - purchase.clawed_back
+        moved = abs(due.clawed_back - purchase.clawed_back)
+        credits_told = frozen["credits"] if news is News.DISPUTED else moved
         message = return_messages.news_message(purchase, news, source=cause.id, credits_told=credits_told, owed=owed)
         await outbox.add(connection, [message])
     return Settled("settled", purchase.id, tuple(result.told) if result else ())
@@ -234,7 +236,7 @@ def _commands(purchase: PurchaseView, due: Returns, cause: _Cause) -> list[Comma
         why = Text(
             salt=secrets.token_bytes(SALT_BYTES),
             reference=None,
-            description="The refund of its payment failed, so the credits come back",
+            description=_DISPUTE_WON if cause.dispute else _REFUND_FAILED,
             metadata=None,
         )
         undone = f"{cause.id}:undone"
@@ -249,8 +251,10 @@ def _news(purchase: PurchaseView, due: Returns, cause: _Cause, *, owed: int) -> 
     was_frozen, taken = purchase.dispute is DisputeStatus.OPEN, due.clawed_back > purchase.clawed_back
     if due.frozen and not was_frozen:
         return News.DISPUTED
-    if cause.lost and taken:
+    if cause.dispute is DisputeStatus.LOST and taken:
         return News.LOST
     if was_frozen and not due.frozen:
         return News.ENDED
+    if due.clawed_back < purchase.clawed_back:
+        return News.BACK
     return News.REFUNDED if taken and owed else None
