@@ -130,6 +130,10 @@ class Action(Enum):
         Scope.READ, Role.OWNER, Role.AUDITOR, Role.MEMBER, Role.ADMINISTRATOR, Role.SPENDER, Role.OPERATOR
     )
     SET_ALERT = _permission(Scope.MANAGE, Role.OWNER, Role.ADMINISTRATOR)
+    QUOTE_PURCHASE = _permission(
+        Scope.READ, Role.OWNER, Role.AUDITOR, Role.MEMBER, Role.ADMINISTRATOR, Role.SPENDER, Role.OPERATOR
+    )
+    SEE_AGREEMENT = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.OPERATOR)
     CANCEL_ANOTHERS_PURCHASE = _permission(None, Role.OWNER, Role.ADMINISTRATOR, Role.OPERATOR)
 
 
