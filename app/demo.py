@@ -39,6 +39,7 @@ from credits.actors import SYSTEM
 from credits.approvals.queries import policies_of
 from credits.approvals.rules import PolicyView
 from credits.approvals.service import set_policy
+from credits.catalogue.models import Package
 from credits.catalogue.service import load
 from credits.gateways import Publisher
 from credits.ledger.posting import Refused
@@ -88,7 +89,8 @@ def email_of(name: str) -> str:
 
 async def seed(settings: Settings, publisher: Publisher) -> Demo:
     """The catalogue, two accounts, their people and opening grants; what is there already is left as it is."""
-    await load(CATALOGUE.read_text(encoding="utf-8"))
+    if not await Package.exists():
+        await load(CATALOGUE.read_text(encoding="utf-8"))
     demo = await _account("Hearth & Home Realty", AccountKind.ENTERPRISE, "America/New_York", "owner")
     other = await _account("Other Realty", AccountKind.INDIVIDUAL, "Europe/Berlin", "other_owner")
     at = await now()

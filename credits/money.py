@@ -3,13 +3,20 @@
 No floats anywhere: what is shown with decimals is computed with `Decimal` at the edge.
 """
 
+import re
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 # ISO 4217: currencies whose smallest unit is not a hundredth. Stripe calls those of the first group zero-decimal.
 _DIGITS = {"JPY": 0, "KRW": 0, "CLP": 0, "VND": 0, "BHD": 3, "KWD": 3, "TND": 3}
 _UNIT_PRICE_STEP = Decimal("0.000001")
+_CURRENCY = re.compile("[A-Z]{3}")
+
+
+def is_currency(text: str) -> bool:
+    """Whether it is shaped as ISO 4217's codes are; whether payments in it are taken the provider says."""
+    return _CURRENCY.fullmatch(text) is not None
 
 
 def minor_digits(currency: str) -> int:
@@ -47,8 +54,24 @@ class UnitPrice:
     def of(cls, total: Money, credits_count: int) -> "UnitPrice":
         """What one of `credits_count` credits costs when all of them cost `total`."""
         exact = Decimal(total.amount_minor) / credits_count
-        rounded = exact.quantize(_UNIT_PRICE_STEP, rounding=ROUND_HALF_EVEN).normalize()
-        return cls(rounded if rounded.as_tuple().exponent <= 0 else rounded.quantize(Decimal(1)), total.currency)  # type: ignore[operator]
+        return cls.agreed(exact.quantize(_UNIT_PRICE_STEP, rounding=ROUND_HALF_EVEN), total.currency)
+
+    @classmethod
+    def agreed(cls, amount_minor: Decimal, currency: str) -> "UnitPrice":
+        """A price as it was agreed, with at most 6 decimals."""
+        short = amount_minor.normalize()
+        return cls(short if short.as_tuple().exponent <= 0 else short.quantize(Decimal(1)), currency)  # type: ignore[operator]
+
+    @property
+    def exact(self) -> bool:
+        """Whether it has no more decimals than are kept."""
+        return self.amount_minor == self.amount_minor.quantize(_UNIT_PRICE_STEP)
+
+    def total(self, credits_count: int) -> Money:
+        """What so many credits cost. Rounded once, on the total and never on a credit, and half up: as whoever checks
+        an invoice by hand expects it. Exact before that: 18 digits times 10 are no more than Decimal keeps."""
+        total = (self.amount_minor * credits_count).quantize(Decimal(1), rounding=ROUND_HALF_UP)
+        return Money(int(total), self.currency)
 
     @property
     def formatted(self) -> str:

@@ -16,11 +16,13 @@ from credits.accounts.models import AccountKind
 from credits.accounts.rules import Action, Place, Standing, may, visible
 from credits.approvals.models import ApprovalStatus
 from credits.approvals.queries import policies_of, waiting_for
+from credits.catalogue.prices import agreement_of
 from credits.errors import NotFound
 from credits.ids import Kind
 from credits.ledger import queries as ledger_queries
 from credits.purchases.models import PurchaseStatus
 from schema.audit_log import AuditEntry, account_audit_log
+from schema.catalogue import PriceAgreement
 from schema.context import Context, Info
 from schema.node import Node
 from schema.pagination import After, Connection, First, connection
@@ -171,6 +173,12 @@ class Account(Node):
     async def approval_policies(self, info: Info) -> list[LazyPolicy]:
         require(info.context.standing, Action.SEE_POLICIES, self.place)
         return [schema.approvals.ApprovalPolicy.of(view) for view in await policies_of(self.id)]
+
+    @strawberry.field(description="What it pays for a credit of a package with a custom price; also a lapsed one.")
+    async def price_agreement(self, info: Info) -> PriceAgreement | None:
+        require(info.context.standing, Action.SEE_AGREEMENT, self.place)
+        found = await agreement_of(self.id, now=await ledger_queries.now())
+        return PriceAgreement.of(found) if found else None
 
     @strawberry.field(description="For owners; the revoked ones come last.")
     async def api_keys(self, info: Info) -> list[LazyKey] | None:

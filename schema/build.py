@@ -9,13 +9,14 @@ from schema.alerts import AlertMutation
 from schema.allocations import AllocationMutation
 from schema.approvals import ApprovalMutation, ApprovalQuery, ApprovalSubscription
 from schema.balances import BalanceSubscription
-from schema.catalogue import CatalogueQuery
+from schema.catalogue import CatalogueMutation, CatalogueQuery
 from schema.giving import GivingMutation
 from schema.holds import HoldMutation, HoldQuery
 from schema.keys import KeyMutation
 from schema.ledger import LedgerQuery, Lot
 from schema.membership import MembershipMutation
 from schema.nodes import NodeQuery
+from schema.prices import PriceMutation, PriceQuery
 from schema.purchases import PurchaseMutation, PurchaseQuery, PurchaseSubscription
 from schema.scalars import SCALARS
 from schema.settings import AccountMutation, StaffQuery
@@ -32,10 +33,13 @@ _QUERIES = (
     PurchaseQuery,
     ApprovalQuery,
     CatalogueQuery,
+    PriceQuery,
     StaffQuery,
 )
 _MUTATIONS = (
     PurchaseMutation,
+    PriceMutation,
+    CatalogueMutation,
     ApprovalMutation,
     SpendingMutation,
     HoldMutation,

@@ -17,8 +17,8 @@ from credits.accounts.rules import Place, Standing
 from credits.actors import Actor, ActorKind
 from credits.allocations.queries import RuleView, rules_by_department
 from credits.approvals.queries import ApprovalView, approvals_by_id, latest_by_purchase
-from credits.catalogue.rules import PackageView
-from credits.catalogue.service import StagingTypeView, packages_by_code, staging_types_by_code
+from credits.catalogue.rules import PackageView, StagingTypeView
+from credits.catalogue.service import packages_by_code, staging_types_by_code
 from credits.ids import Kind, kind_of
 from credits.ledger import queries as ledger
 from credits.ledger.holds import HoldState

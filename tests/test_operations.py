@@ -110,6 +110,10 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
             await service.pay((await queries.purchase(purchase_id)).checkout_url or "")
             back = {"purchaseId": purchase_id, "amountMinor": 9_950, "reason": "Half of it was not needed"}
             return "operator", {"input": back | {"idempotencyKey": key}}
+        case "quote-purchase":
+            return "member", {"walletId": demo.wallets["account"], "packageCode": "PROFESSIONAL", "quantity": 2}
+        case "request-quote" | "set-price-agreement" | "set-package" | "set-staging-type":
+            return await about_prices(service, name)
         case "deduct-credits":
             place = await service.account(credits_given=10)
             return "service", {"input": {"walletId": place.wallet_id, "stagingType": "OUTDOOR", "idempotencyKey": key}}
@@ -233,6 +237,31 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
             return "auditor", {"accountId": demo.accounts["demo"]}
         case _:
             pytest.fail(f"operations/{name}.graphql has no variables here. Add them.")
+
+
+async def about_prices(service: Service, name: str) -> tuple[str, dict[str, Any]]:
+    """For operations about what a fresh account pays and what is for sale; nothing new is offered to others."""
+    place = await service.account()
+    fields: dict[str, Any] = {
+        "request-quote": {"accountId": place.account_id, "credits": 5_000, "note": "For the spring listings"},
+        "set-price-agreement": {
+            "accountId": place.account_id,
+            "minimumCredits": 5_000,
+            "unitPriceMinor": "149.5",
+            "validUntil": "2099-01-01T00:00:00Z",
+        },
+        "set-package": {
+            "code": "AGENCY",
+            "name": "Agency",
+            "credits": 200,
+            "priceMinor": 37_900,
+            "tiers": [{"minimumQuantity": 5, "priceMinor": 35_900}, {"minimumQuantity": 10, "priceMinor": 33_900}],
+            "active": False,
+        },
+        "set-staging-type": {"code": "TWILIGHT", "name": "Day to dusk", "credits": 2, "active": False},
+    }
+    token = await service.owner_token(place.account_id) if name == "request-quote" else "operator"
+    return token, {"input": fields[name]}
 
 
 async def about_the_account(service: Service, name: str) -> tuple[str, dict[str, Any]]:

@@ -97,17 +97,16 @@ class Storm:
         """The session that is to be paid, as soon as there is one."""
         found: dict[str, Any] = {}
         try:
-          async with asyncio.timeout(60):
-            while True:
-                found = (await self.ships.gql(PURCHASE, customer.token, id=purchase_id))["purchase"]
-                assert found["status"] == "AWAITING_PAYMENT", (purchase_id, found)
-                if found["checkoutUrl"]:
-                    session: str = found["checkoutUrl"].rsplit("/", 1)[1]
-                    return session
-                await asyncio.sleep(0.2)
+            async with asyncio.timeout(60):
+                while True:
+                    found = (await self.ships.gql(PURCHASE, customer.token, id=purchase_id))["purchase"]
+                    assert found["status"] == "AWAITING_PAYMENT", (purchase_id, found)
+                    if found["checkoutUrl"]:
+                        session: str = found["checkoutUrl"].rsplit("/", 1)[1]
+                        return session
+                    await asyncio.sleep(0.2)
         except TimeoutError:
             print("STUCK", purchase_id, found, flush=True)
-            import os
             await asyncio.sleep(100000)
 
     async def pay(self, dice: random.Random, customer: Customer, purchase_id: str) -> bool:

@@ -132,6 +132,10 @@ class Action(Enum):
     SET_ALERT = _permission(Scope.MANAGE, Role.OWNER, Role.ADMINISTRATOR)
     SEE_TOP_UP = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.OPERATOR)
     SET_TOP_UP = _permission(None, Role.OWNER)
+    QUOTE_PURCHASE = _permission(
+        Scope.READ, Role.OWNER, Role.AUDITOR, Role.MEMBER, Role.ADMINISTRATOR, Role.SPENDER, Role.OPERATOR
+    )
+    SEE_AGREEMENT = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.OPERATOR)
     CANCEL_ANOTHERS_PURCHASE = _permission(None, Role.OWNER, Role.ADMINISTRATOR, Role.OPERATOR)
 
 

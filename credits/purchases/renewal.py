@@ -68,7 +68,7 @@ async def _renew(connection: BaseDBAsyncClient, purchase_id: str, *, seen: int) 
             "The pool or department that this was for was deleted. Buy for another wallet.",
             field="purchaseId",
         ) from None
-    refuse_suspended(wallet)
+    refuse_suspended(suspended=wallet.suspended)
     await check_room(purchase.wallet_id, wallet.balance, purchase.credits, field="purchaseId")
     await move(
         Purchase.filter(id=purchase_id).using_db(connection),

@@ -15,8 +15,8 @@ from credits.accounts.models import Account
 from credits.accounts.rules import Place
 from credits.actors import Actor
 from credits.approvals.requests import approvals_channel, ask, lock_question, policy_for, withdraw
-from credits.catalogue.rules import Quote, quote
-from credits.catalogue.service import packages_by_code
+from credits.catalogue.prices import quoted
+from credits.catalogue.rules import Quote
 from credits.errors import Refusal, RefusalCode, Unavailable
 from credits.faults import trying_again
 from credits.gateways import (
@@ -27,7 +27,7 @@ from credits.gateways import (
 from credits.idempotency import claim, difference, make_key
 from credits.ids import Kind, make_id
 from credits.ledger.store import lock_wallet
-from credits.ledger.wallet import MAX_BALANCE, WalletState
+from credits.ledger.wallet import MAX_BALANCE
 from credits.purchases import queries
 from credits.purchases.channel import purchase_channel
 from credits.purchases.checkouts import Checkouts, open_in_time
@@ -90,9 +90,14 @@ async def request_purchase(
                 if reason := difference(key, used):
                     raise Refusal(RefusalCode.IDEMPOTENCY_KEY_REUSED, reason, field="idempotencyKey")
                 return used.result_id
-            refuse_suspended(wallet)
-            package = (await packages_by_code()).get(wanted.package_code)
-            offer = quote(package, quantity=wanted.quantity, credits_wanted=wanted.credits)
+            refuse_suspended(suspended=wallet.suspended)
+            offer = await quoted(
+                place.account_id,
+                wanted.package_code,
+                quantity=wanted.quantity,
+                credits_wanted=wanted.credits,
+                now=now,
+            )
             await check_room(wanted.wallet_id, wallet.balance, offer.credits, field="quantity")
             await make(connection, actor, place, wanted, offer, purchase_id=new_id, now=now)
             return new_id
@@ -164,9 +169,9 @@ def _check_return_url(checkouts: Checkouts, url: str | None) -> None:
         raise Refusal(RefusalCode.INVALID, f"Payers may be sent back to {allowed} only.", field="returnUrl")
 
 
-def refuse_suspended(wallet: WalletState) -> None:
+def refuse_suspended(*, suspended: bool) -> None:
     """Nobody pays for an account that could not spend."""
-    if wallet.suspended:
+    if suspended:
         raise Refusal(RefusalCode.ACCOUNT_SUSPENDED, "This account is suspended and cannot buy. Write to support.")
 
 

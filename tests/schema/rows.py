@@ -2,12 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from credits.access.keys import hash_of
 from credits.access.models import ApiKey
 from credits.accounts.models import AccountRole
 from credits.accounts.rules import Scope
 from credits.actors import SYSTEM
+from credits.catalogue.prices import set_agreement
+from credits.money import UnitPrice
 from credits.purchases import queries
 from credits.purchases.models import Purchase
 from credits.top_ups.service import TopUpInput, set_auto_top_up
@@ -180,6 +183,15 @@ async def _topped_up(world: World, role: str, inside: bool) -> str:
 
 
 PLACE, WALLET = _ids(), _ids(wallets=True)
+
+
+async def _with_an_agreement(world: World, role: str, inside: bool) -> str:
+    account_id = await PLACE["account"](world, role, inside)
+    price = UnitPrice(Decimal(150), "USD")
+    await set_agreement(SYSTEM, account_id, minimum_credits=1_000, unit=price, valid_until=None)
+    return account_id
+
+
 _BUY = """mutation ($id: ID!, $key: String!) { done: purchaseCredits(input: {walletId: $id, packageCode: "STARTER",
   idempotencyKey: $key}) { purchase { id status } userErrors { code } } }"""
 _CANCEL = """mutation ($id: ID!) { done: cancelPurchase(input: {purchaseId: $id}) { purchase { status }
@@ -187,6 +199,16 @@ _CANCEL = """mutation ($id: ID!) { done: cancelPurchase(input: {purchaseId: $id}
 _RENEW = _CANCEL.replace("cancelPurchase", "renewCheckout")
 _REFUND_MONEY = """mutation ($id: ID!, $key: String!) { done: refundPurchase(input: {purchaseId: $id, reason: "A test",
   idempotencyKey: $key}) { purchase { refundedTotal { formatted } } userErrors { code } } }"""
+_QUOTE = """query ($id: ID!) { done: quotePurchase(walletId: $id, packageCode: "STARTER") {
+  quote { credits total { amountMinor } } userErrors { code } } }"""
+_ASK_FOR_A_PRICE = """mutation ($id: ID!) { done: requestQuote(input: {accountId: $id, credits: 1000}) { requested
+  userErrors { code } } }"""
+_AGREE = """mutation ($id: ID!) { done: setPriceAgreement(input: {accountId: $id, minimumCredits: 1000,
+  unitPriceMinor: "150"}) { account { id } userErrors { code } } }"""
+_SET_PACKAGE = """mutation { done: setPackage(input: {code: "MATRIX", name: "Matrix", credits: 1, priceMinor: 1,
+  active: false}) { package { code } userErrors { code } } }"""
+_SET_STAGING_TYPE = """mutation { done: setStagingType(input: {code: "MATRIX", name: "Matrix", credits: 1,
+  active: false}) { stagingType { code } userErrors { code } } }"""
 _SPEND = """mutation ($id: ID!, $key: String!) { done: deductCredits(input: {walletId: $id, stagingType: "BASIC_ROOM",
   idempotencyKey: $key}) { transaction { change } userErrors { code } } }"""
 _SPEND_MANY = """mutation ($id: ID!, $key: String!) { done: deductCreditsMany(input: {deductions: [{walletId: $id,
@@ -293,6 +315,9 @@ ROWS = {
     "account.approvalPolicies": Row(
         _query("account", "approvalPolicies { id minimumCredits }"), PLACE["account"], ("account", "approvalPolicies")
     ),
+    "account.priceAgreement": Row(
+        _query("account", "priceAgreement { minimumCredits }"), _with_an_agreement, ("account", "priceAgreement")
+    ),
     "account.apiKeys": Row(_query("account", "apiKeys { id prefix }"), PLACE["account"], ("account", "apiKeys")),
     "createApiKey": Row(_CREATE_KEY, PLACE["account"], ("done", "secret")),
     "revokeApiKey": Row(_REVOKE_KEY, _api_key, ("done", "id")),
@@ -322,6 +347,11 @@ ROWS = {
     "purchase": Row(_query("purchase", "status"), _purchase, ("purchase",)),
     "approval": Row(_query("approval", "status"), _approval, ("approval",)),
     **{f"purchaseCredits({of})": Row(_BUY, WALLET[of], ("done", "purchase")) for of in WALLET},
+    **{f"quotePurchase({of})": Row(_QUOTE, WALLET[of], ("done", "quote")) for of in WALLET},
+    "requestQuote": Row(_ASK_FOR_A_PRICE, PLACE["account"], ("done", "requested")),
+    "setPriceAgreement": Row(_AGREE, PLACE["account"], ("done", "account")),
+    "setPackage": Row(_SET_PACKAGE, None, ("done", "package")),
+    "setStagingType": Row(_SET_STAGING_TYPE, None, ("done", "stagingType")),
     "cancelPurchase(own)": Row(_CANCEL, _own_purchase, ("done", "purchase")),
     "renewCheckout(own)": Row(_RENEW, _own_lapsed, ("done", "purchase")),
     "cancelPurchase(another's)": Row(_CANCEL, _anothers_purchase, ("done", "purchase")),

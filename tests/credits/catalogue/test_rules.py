@@ -15,6 +15,7 @@ def package(
         name=code.title(),
         credits=size,
         price=None if price is None else Money(price, "USD"),
+        currency="USD",
         minimum_credits=None if size else 1000,
         valid_for_days=None,
         tiers=tuple(PriceTier(minimum_quantity=least, price=Money(each, "USD")) for least, each in tiers),

@@ -29,6 +29,7 @@ NOW = datetime(2026, 5, 14, 12, tzinfo=UTC)
 JUNE = datetime(2026, 6, 1, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 STARTER = PackageView(
+    currency="USD",
     code="STARTER",
     name="Starter",
     credits=100,
