@@ -95,19 +95,14 @@ class Storm:
 
     async def checkout(self, customer: Customer, purchase_id: str) -> str:
         """The session that is to be paid, as soon as there is one."""
-        found: dict[str, Any] = {}
-        try:
-            async with asyncio.timeout(60):
-                while True:
-                    found = (await self.ships.gql(PURCHASE, customer.token, id=purchase_id))["purchase"]
-                    assert found["status"] == "AWAITING_PAYMENT", (purchase_id, found)
-                    if found["checkoutUrl"]:
-                        session: str = found["checkoutUrl"].rsplit("/", 1)[1]
-                        return session
-                    await asyncio.sleep(0.2)
-        except TimeoutError:
-            print("STUCK", purchase_id, found, flush=True)
-            await asyncio.sleep(100000)
+        async with asyncio.timeout(90):
+            while True:
+                found = (await self.ships.gql(PURCHASE, customer.token, id=purchase_id))["purchase"]
+                assert found["status"] == "AWAITING_PAYMENT", (purchase_id, found)
+                if found["checkoutUrl"]:
+                    session: str = found["checkoutUrl"].rsplit("/", 1)[1]
+                    return session
+                await asyncio.sleep(0.2)
 
     async def pay(self, dice: random.Random, customer: Customer, purchase_id: str) -> bool:
         """By card; whether the payer comes back, and how its events are delivered, is left to chance."""
@@ -137,9 +132,9 @@ class Storm:
     async def lapse_and_renew(self, dice: random.Random, customer: Customer, purchase_id: str) -> bool:
         """Nobody paid in time; the second checkout is paid."""
         session = await self.checkout(customer, purchase_id)
-        await self.at_stripe(f"sessions/{session}/expire", **_delivered(dice))
         async with asyncio.timeout(90):
             while True:
+                await self.at_stripe(f"sessions/{session}/expire", **_delivered(dice))
                 renewed = (await self.ships.gql(RENEW, customer.token, id=purchase_id))["renewCheckout"]
                 if not renewed["userErrors"]:
                     return await self.pay(dice, customer, purchase_id)
