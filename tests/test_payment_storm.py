@@ -109,7 +109,8 @@ class Storm:
         session = await self.checkout(customer, purchase_id)
         paid = await self.at_stripe(f"sessions/{session}/pay", **_delivered(dice))
         if paid and dice.random() < 0.3:
-            await self.ships.ask(lambda http: http.get(paid["redirect_url"]))
+            back = httpx.URL(paid["redirect_url"])
+            await self.ships.ask(lambda http: http.get(back.raw_path.decode()))
         return True
 
     async def pay_by_debit(self, dice: random.Random, customer: Customer, purchase_id: str) -> bool:
@@ -209,7 +210,9 @@ def _delivered(dice: random.Random) -> dict[str, Any]:
 
 @asynccontextmanager
 async def storm_at_sea(database_url: str, redis_url: str, folder: Path) -> AsyncIterator[Storm]:
-    async with fleet(environment_of(database_url, redis_url), folder) as ships:
+    # Payers come back to one address, whichever web asked for their checkout.
+    public = {"PUBLIC_URL": "http://storm.example"}
+    async with fleet(environment_of(database_url, redis_url) | public, folder) as ships:
         rules = token_rules(settings_for(ships.ports[0], data_dir=folder))
         hours = timedelta(hours=3)
         storm = Storm(ships, tokens.sign(rules, email="operator@demo.example", valid_for=hours))
