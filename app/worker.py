@@ -12,7 +12,7 @@ from app.settings import Settings
 from app.web import Parts
 from credits.approvals.service import expire_due
 from credits.outbox import Queue
-from workers import alerts, allocations, approvals, audit, delivery, ledger, operators, purchases, schedule
+from workers import alerts, allocations, approvals, audit, delivery, ledger, operators, purchases, schedule, top_ups
 from workers.broker import make_broker
 from workers.delivery import Relay
 from workers.schedule import QUEUE as SCHEDULE_QUEUE
@@ -27,6 +27,7 @@ _THREADS = {
     SCHEDULE_QUEUE: 2,
     allocations.QUEUE: 1,
     audit.QUEUE: 1,
+    top_ups.QUEUE: 1,
 }
 _EXPIRE_APPROVALS_EVERY_S = 10.0
 
@@ -56,6 +57,7 @@ def _handlers(settings: Settings, shared: Parts) -> dict[str, delivery.Handler]:
         **alerts.handlers(shared.chat, shared.people),
         **approvals.handlers(shared.chat, shared.people, shared.hub),
         **allocations.handlers(shared.chat, shared.people),
+        **top_ups.handlers(shared.checkouts, shared.chat, shared.people),
         **operators.handlers(shared.chat, settings.operators_at),
     }
 
@@ -66,6 +68,7 @@ def _jobs(shared: Parts) -> list[Job]:
 
     return [
         purchases.scheduled(shared.checkouts),
+        top_ups.scheduled(shared.payments),
         ledger.scheduled(shared.hub),
         *allocations.scheduled(shared.hub),
         Job("expire_approvals", every_s=_EXPIRE_APPROVALS_EVERY_S, work=expire_approvals),

@@ -1,4 +1,4 @@
-"""Balances: what a wallet holds, when people are told that it is low, and telling it live."""
+"""Balances: what a wallet holds, when people are told that it is low or it is topped up, and telling it live."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -15,6 +15,8 @@ from credits.alerts.rules import AlertPhase
 from credits.errors import NotFound
 from credits.ids import Kind
 from credits.ledger import feed, models, queries, wallet
+from credits.top_ups.queries import auto_top_up
+from schema.catalogue import Money
 from schema.context import Context, Info
 from schema.permissions import place_for, require
 from schema.scalars import Long
@@ -85,6 +87,34 @@ async def alert_of(wallet_id: str) -> BalanceAlert:
         slack_channel=row.alert_channel,
         snoozed_until=row.alert_snoozed_until,
         fired_at=row.alert_fired_at if row.alert_phase is AlertPhase.FIRED else None,
+    )
+
+
+@strawberry.type(
+    description="Credits bought with the saved card when `available` falls below `threshold`: `quantity` packages, or "
+    "as many more as bring it above."
+)
+class AutoTopUp:
+    threshold: int
+    package_code: str
+    quantity: int
+    monthly_limit: Money | None
+    enabled: bool
+    suspended_reason: str | None = strawberry.field(description="Why nothing is bought at present, and what to do.")
+
+
+async def top_up_of(wallet_id: str) -> AutoTopUp | None:
+    """The automatic top-up of a wallet that the caller may see, if one was ever set."""
+    view = await auto_top_up(wallet_id)
+    if view is None:
+        return None
+    return AutoTopUp(
+        threshold=view.threshold,
+        package_code=view.package_code,
+        quantity=view.quantity,
+        monthly_limit=Money.of(view.monthly_limit) if view.monthly_limit else None,
+        enabled=view.enabled,
+        suspended_reason=view.suspended_reason,
     )
 
 

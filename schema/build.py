@@ -21,6 +21,7 @@ from schema.scalars import SCALARS
 from schema.settings import AccountMutation, StaffQuery
 from schema.spending import SpendingMutation, SpendingQuery
 from schema.structure import StructureMutation
+from schema.top_ups import TopUpMutation
 
 _QUERIES = (
     NodeQuery,
@@ -41,6 +42,7 @@ _MUTATIONS = (
     GivingMutation,
     AllocationMutation,
     AlertMutation,
+    TopUpMutation,
     AccountMutation,
     StructureMutation,
     MembershipMutation,

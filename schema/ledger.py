@@ -14,7 +14,7 @@ from credits.ids import Kind
 from credits.ledger import holds, lots, queries, wallet
 from credits.ledger.models import LotSource, TransactionKind
 from credits.money import Money
-from schema.balances import Balance, BalanceAlert, alert_of
+from schema.balances import AutoTopUp, Balance, BalanceAlert, alert_of, top_up_of
 from schema.catalogue import StagingType, UnitPrice
 from schema.context import Context, Info
 from schema.holds import Hold
@@ -167,6 +167,11 @@ class Wallet(Node):
     async def alert(self, info: Info) -> BalanceAlert:
         require(info.context.standing, Action.SEE_ALERT, self.place)
         return await alert_of(self.id)
+
+    @strawberry.field(description="What is bought by itself when the balance is low; null where that was never set.")
+    async def auto_top_up(self, info: Info) -> AutoTopUp | None:
+        require(info.context.standing, Action.SEE_TOP_UP, self.place)
+        return await top_up_of(self.id)
 
     @strawberry.field(description="Its history, newest first.")
     async def transactions(

@@ -205,6 +205,11 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
         case "delete-approval-policy":
             answer = (await service.gql(OPERATIONS["set-approval-policy"], "owner", input=policy(service))).data
             return "owner", {"input": {"id": answer["setApprovalPolicy"]["approvalPolicy"]["id"]}}
+        case "set-auto-top-up":
+            place = await service.account()
+            limit = {"monthlyLimitMinor": 100_000}
+            wanted = {"walletId": place.wallet_id, "threshold": 50, "packageCode": "STARTER", **limit}
+            return await service.owner_token(place.account_id), {"input": wanted}
         case "set-balance-alert":
             place = await service.account()
             wanted = {"walletId": place.wallet_id, "threshold": 50, "slackChannel": "#credits"}

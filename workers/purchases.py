@@ -6,6 +6,7 @@ from typing import Any
 from credits.approvals.service import CHECKOUT_JOB
 from credits.chat import People
 from credits.gateways import ChatGateway, PaymentRecords
+from credits.purchases.charges import charge, finish_charges
 from credits.purchases.checkouts import Checkouts, finish_checkouts, open_checkout
 from credits.purchases.papers import PAPERS_JOB, read_papers
 from credits.purchases.refunds import REFUND_JOB, finish_refund, read_returns
@@ -15,12 +16,15 @@ from workers.schedule import Job
 
 # `purchaseCredits` itself waits four seconds for the provider; before that nothing is late.
 _LATE_AFTER_S = 6.0
+# Charges have work of their own in the outbox, which comes again by itself.
+_CHARGE_LATE_AFTER_S = 300.0
 
 
 def handlers(checkouts: Checkouts, records: PaymentRecords, chat: ChatGateway, people: People) -> dict[str, Handler]:
     """Who does which job."""
 
     async def checkout(payload: Mapping[str, Any]) -> None:
+        await charge(checkouts, payload["purchase_id"])
         await open_checkout(checkouts, payload["purchase_id"])
 
     async def papers(payload: Mapping[str, Any]) -> None:
@@ -39,9 +43,10 @@ def handlers(checkouts: Checkouts, records: PaymentRecords, chat: ChatGateway, p
 
 
 def scheduled(checkouts: Checkouts) -> Job:
-    """Addresses for purchases that have waited too long for theirs."""
+    """Addresses for purchases that have waited too long for theirs, and charges of saved cards."""
 
     async def finish() -> None:
         await finish_checkouts(checkouts, older_than_s=_LATE_AFTER_S)
+        await finish_charges(checkouts, older_than_s=_CHARGE_LATE_AFTER_S)
 
     return Job("finish_checkouts", every_s=5.0, work=finish)

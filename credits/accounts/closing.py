@@ -25,8 +25,10 @@ from credits.ledger.wallet import MAX_BALANCE, MAX_OPERATION
 # As many operations as the fullest wallet takes.
 _RECLAIMS = -(-MAX_BALANCE // MAX_OPERATION)
 _WALLETS = "SELECT owner_id, id FROM wallets WHERE owner_id = ANY($1)"
-# Nobody is to be told that what is being deleted is low.
-_SILENCE = "UPDATE wallets SET alert_enabled = false, alert_phase = 'NEW' WHERE id = $1"
+# Nobody is to be told that what is being deleted is low, and nothing bought for it.
+_SILENCE = """
+UPDATE wallets SET alert_enabled = false, alert_phase = 'NEW', top_up_below = NULL, top_up_asked = false WHERE id = $1
+"""
 _LEFT = """
 SELECT w.balance, w.held, w.debt,
        EXISTS (SELECT 1 FROM purchases WHERE wallet_id = w.id

@@ -130,6 +130,8 @@ class Action(Enum):
         Scope.READ, Role.OWNER, Role.AUDITOR, Role.MEMBER, Role.ADMINISTRATOR, Role.SPENDER, Role.OPERATOR
     )
     SET_ALERT = _permission(Scope.MANAGE, Role.OWNER, Role.ADMINISTRATOR)
+    SEE_TOP_UP = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.OPERATOR)
+    SET_TOP_UP = _permission(None, Role.OWNER)
     CANCEL_ANOTHERS_PURCHASE = _permission(None, Role.OWNER, Role.ADMINISTRATOR, Role.OPERATOR)
 
 

@@ -6,6 +6,7 @@ from credits import chat
 from credits.access.queries import maker_of
 from credits.accounts.models import Membership, User
 from credits.accounts.places import names_of
+from credits.actors import ActorKind
 from credits.approvals import queries
 from credits.approvals.messages import Subject, card, requester_card, subject_of
 from credits.approvals.models import ApprovalStatus
@@ -19,6 +20,7 @@ _log = structlog.get_logger()
 
 # An edit that was overtaken by another is done again; each time something has changed, so it comes to an end.
 _ROUNDS = 10
+_UNNAMED = {ActorKind.SYSTEM: "The automatic top-up"}
 
 
 async def post_request(gateway: ChatGateway, people: People, approval_id: str) -> None:
@@ -92,7 +94,7 @@ async def _subject(approval_id: str) -> Subject:
     return Subject(
         approval=approval,
         purchase=bought,
-        requester=names.get(bought.requested_by.id, "An integration"),
+        requester=names.get(bought.requested_by.id, _UNNAMED.get(bought.requested_by.kind, "An integration")),
         wallet=(await names_of([bought.wallet_id]))[bought.wallet_id],
         balance=(await balances([bought.wallet_id]))[bought.wallet_id].available,
         names={each: names.get(each, "somebody who has left") for each in ids},

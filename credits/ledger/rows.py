@@ -394,6 +394,8 @@ def wallet_state(row: Row) -> WalletState:
             fired_at=row["alert_fired_at"],
             snoozed_until=row["alert_snoozed_until"],
         ),
+        top_up_below=row["top_up_below"],
+        top_up_asked=row["top_up_asked"],
     )
 
 

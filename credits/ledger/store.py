@@ -27,6 +27,8 @@ from credits.ledger.models import OwnerKind
 from credits.ledger.posting import Changes, Posted, Refused, not_posted
 from credits.ledger.rules import apply
 from credits.ledger.wallet import WalletState
+from credits.top_ups.messages import look_message
+from credits.top_ups.rules import has_fallen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,13 +117,16 @@ async def _post_distinct(connection: BaseDBAsyncClient, units: list[Unit], *, wa
     outcomes, fresh = _answer_repeated(reachable, taken)
     told: list[BalanceChange] = []
     if fresh:
-        decided, changes = apply(await load(connection, wallets, fresh, now), fresh, now)
+        state = await load(connection, wallets, fresh, now)
+        before = {wallet.id: wallet.unheld() for wallet in state.wallets.values() if wallet.top_up_below is not None}
+        decided, changes = apply(state, fresh, now)
         outcomes.update(
             (command.id, outcome)
             for unit, each in zip(fresh, decided, strict=True)
             for command, outcome in zip(commands_of(unit), each, strict=True)
         )
         await _write(connection, changes, now)
+        await _ask_for_top_ups(connection, changes, before, now)
         told = changed(changes, now)
     claimed = [
         command.key
@@ -223,6 +228,28 @@ def alert_message(wallet: WalletState, now: datetime) -> outbox.Message | None:
     return None if event is None else message_of(wallet, event, available)
 
 
+async def _ask_for_top_ups(
+    connection: BaseDBAsyncClient, changes: Changes, before: dict[str, int], now: datetime
+) -> None:
+    """Ask once for a look at each wallet that has fallen below what it is topped up at; `before` is what those that are
+    had unheld."""
+    fallen = [
+        wallet
+        for wallet in changes.wallets.values()
+        if wallet.id in before
+        and has_fallen(
+            below=wallet.top_up_below,
+            asked=wallet.top_up_asked,
+            before=before[wallet.id],
+            available=wallet.available(wallet.posting_time(now)),
+        )
+    ]
+    if fallen:
+        await connection.execute_query(_ASKED, [[wallet.id for wallet in fallen]])
+        await outbox.add(connection, [look_message(wallet.account_id, wallet.id) for wallet in fallen])
+
+
+_ASKED = "UPDATE wallets SET top_up_asked = true WHERE id = ANY($1)"
 _OPEN_WALLET = """
 INSERT INTO wallets (id, account_id, owner_kind, owner_id, balance, held, debt, sequence, version, last_hash,
                      created_at)

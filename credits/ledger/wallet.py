@@ -94,6 +94,9 @@ class WalletState:
     reserved: int = 0
     closed: bool = False
     alert: AlertState = field(default_factory=AlertState)
+    # Below what the wallet is topped up (None: it is not), and whether somebody was asked to look at that.
+    top_up_below: int | None = None
+    top_up_asked: bool = False
     lots: list[LotState] = field(default_factory=list)
 
     def posting_time(self, now: datetime) -> datetime:
@@ -107,6 +110,10 @@ class WalletState:
     def available(self, now: datetime) -> int:
         """What can be spent: unheld in lots that are neither lapsed nor frozen."""
         return sum(lot.available(now) for lot in self.lots)
+
+    def unheld(self) -> int:
+        """What lies unheld in lots that are not frozen, lapsed or not: what was available until something lapsed."""
+        return sum(lot.remaining - lot.held for lot in self.lots if not lot.frozen)
 
     def frozen(self) -> int:
         """What lies unheld in frozen lots."""

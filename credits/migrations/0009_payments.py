@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
                 ("failures", fields.IntField(db_default=0)),
                 ("suspended_reason", fields.CharField(null=True, max_length=500)),
                 ("suspended_card", fields.CharField(null=True, max_length=255)),
+                ("look_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ("created_at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
                 ("updated_at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
@@ -216,6 +217,7 @@ class Migration(migrations.Migration):
                 ),
                 ("reason", fields.CharField(null=True, max_length=500)),
                 ("created_at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ("ended_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
             ],
             options={
                 "table": "top_up_attempts",
@@ -250,8 +252,23 @@ class Migration(migrations.Migration):
         ),
         ops.AddField(
             model_name="Purchase",
+            name="charge_began_at",
+            field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
+        ),
+        ops.AddField(
+            model_name="Purchase",
+            name="charged_card",
+            field=fields.CharField(null=True, max_length=255),
+        ),
+        ops.AddField(
+            model_name="Purchase",
             name="clawed_back",
             field=fields.BigIntField(db_default=0),
+        ),
+        ops.AddField(
+            model_name="Purchase",
+            name="customer_id",
+            field=fields.CharField(null=True, max_length=255),
         ),
         ops.AddField(
             model_name="Purchase",

@@ -12,13 +12,13 @@ from credits.gateways import (
     CheckoutRequest,
     GatewayRefused,
     GatewayUnavailable,
-    PaymentGateway,
+    Payments,
     Publisher,
 )
 from credits.money import Money
 from credits.purchases import queries
 from credits.purchases.channel import purchase_channel
-from credits.purchases.models import Purchase, PurchaseStatus
+from credits.purchases.models import PaymentMethod, Purchase, PurchaseStatus
 from credits.purchases.moves import move
 from credits.purchases.queries import PurchaseView
 
@@ -30,7 +30,7 @@ class Checkouts:
     """How payers are sent to the provider and back: the gateway, how long a caller waits for it in seconds, where
     they return by default, where else they may, and whether the money is real."""
 
-    gateway: PaymentGateway
+    gateway: Payments
     publisher: Publisher
     wait_s: float
     return_url: str
@@ -50,7 +50,9 @@ async def open_checkout(checkouts: Checkouts, purchase_id: str) -> None:
     """Give a purchase that awaits payment its checkout, unless it has one. Safe to be done twice at once: the
     provider makes one per attempt. Raises GatewayUnavailable."""
     purchase = await queries.purchase(purchase_id)
-    if purchase.status is not PurchaseStatus.AWAITING_PAYMENT or purchase.checkout_id is not None:
+    if purchase.status is not PurchaseStatus.AWAITING_PAYMENT or purchase.method is not PaymentMethod.CHECKOUT:
+        return
+    if purchase.checkout_id is not None:
         return
     try:
         checkout = await checkouts.gateway.open_checkout(_checkout_request(checkouts, purchase))
@@ -81,7 +83,7 @@ def _checkout_request(checkouts: Checkouts, purchase: PurchaseView) -> CheckoutR
         # The provider puts the checkout's id where this stands; it must reach it unescaped.
         success_url=_with_query(back, purchase_id=purchase.id) + "&session_id={CHECKOUT_SESSION_ID}",
         cancel_url=_with_query(back, purchase_id=purchase.id, canceled="1"),
-        customer_id=None,
+        customer_id=purchase.customer_id,
     )
 
 

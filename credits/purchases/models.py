@@ -56,6 +56,8 @@ class RefundStatus(StrEnum):
 class Purchase(Model):
     """A purchase. Price and credits are taken when it is made and never from the provider; `checkout_attempt` counts
     the checkouts (or charges of a saved card) made for it, `payment_id` is the provider's payment that arrived.
+    `customer_id` is the account's customer at the provider when it was made, so that whoever asks again asks the same;
+    `charged_card` is the saved card of theirs that is charged for it, `charge_began_at` when one was first.
     `refunded_minor` is the money that went back, `clawed_back` the credits that followed it; `looked_at` when the
     provider was last asked about it by the reconciliation, `moved_at` when it came to its state (None: by being made).
     `former_checkouts` are those that were made for it before the present one."""
@@ -87,6 +89,9 @@ class Purchase(Model):
     refunded_minor = fields.BigIntField(db_default=0)
     clawed_back = fields.BigIntField(db_default=0)
     dispute = fields.CharEnumField(DisputeStatus, max_length=10, null=True)
+    customer_id = fields.CharField(PROVIDER_ID_LENGTH, null=True)
+    charged_card = fields.CharField(PROVIDER_ID_LENGTH, null=True)
+    charge_began_at = fields.DatetimeField(null=True)
     receipt_url = fields.TextField(null=True)
     invoice_url = fields.TextField(null=True)
     looked_at = fields.DatetimeField(null=True)

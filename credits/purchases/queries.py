@@ -36,6 +36,9 @@ class PurchaseView:
     checkout_id: str | None
     checkout_url: str | None
     checkout_attempt: int
+    customer_id: str | None
+    charged_card: str | None
+    charge_began_at: datetime | None
     checkout_ids: tuple[str, ...]
     payment_id: str | None
     transaction_id: str | None
@@ -118,7 +121,17 @@ async def reserved(wallet_id: str) -> int:
 async def without_checkout(*, older_than_s: float, limit: int = 20) -> list[str]:
     """Purchases that await payment and have waited that long, in seconds, for the address where to pay."""
     rows = await get_connection("default").execute_query_dict(
-        "SELECT id FROM purchases WHERE status = 'AWAITING_PAYMENT' AND checkout_id IS NULL"
+        "SELECT id FROM purchases WHERE status = 'AWAITING_PAYMENT' AND method = 'CHECKOUT' AND checkout_id IS NULL"
+        " AND created_at < credits_now() - make_interval(secs => $1) ORDER BY created_at LIMIT $2",
+        [older_than_s, limit],
+    )
+    return [row["id"] for row in rows]
+
+
+async def to_be_charged(*, older_than_s: float, limit: int = 20) -> list[str]:
+    """Purchases that have waited that long, in seconds, for the saved card to be charged."""
+    rows = await get_connection("default").execute_query_dict(
+        "SELECT id FROM purchases WHERE status = 'AWAITING_PAYMENT' AND method = 'SAVED_CARD'"
         " AND created_at < credits_now() - make_interval(secs => $1) ORDER BY created_at LIMIT $2",
         [older_than_s, limit],
     )
@@ -146,6 +159,9 @@ def view(row: Purchase) -> PurchaseView:
         checkout_id=row.checkout_id,
         checkout_url=row.checkout_url,
         checkout_attempt=row.checkout_attempt,
+        customer_id=row.customer_id,
+        charged_card=row.charged_card,
+        charge_began_at=row.charge_began_at,
         checkout_ids=(*([row.checkout_id] if row.checkout_id else []), *(row.former_checkouts or [])),
         payment_id=row.payment_id,
         transaction_id=row.transaction_id,

@@ -11,6 +11,7 @@ import structlog
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.transactions import in_transaction
 
+from credits.accounts.models import Account
 from credits.accounts.rules import Place
 from credits.actors import Actor
 from credits.approvals.requests import approvals_channel, ask, lock_question, policy_for, withdraw
@@ -31,7 +32,7 @@ from credits.purchases import queries
 from credits.purchases.channel import purchase_channel
 from credits.purchases.checkouts import Checkouts, open_in_time
 from credits.purchases.fulfilment import fulfil
-from credits.purchases.models import Purchase, PurchaseStatus
+from credits.purchases.models import PaymentMethod, Purchase, PurchaseStatus
 from credits.purchases.moves import move
 from credits.purchases.queries import PurchaseView
 from credits.purchases.rules import CANCELABLE, allowed_return_url
@@ -93,7 +94,7 @@ async def request_purchase(
             package = (await packages_by_code()).get(wanted.package_code)
             offer = quote(package, quantity=wanted.quantity, credits_wanted=wanted.credits)
             await check_room(wanted.wallet_id, wallet.balance, offer.credits, field="quantity")
-            await _make(connection, actor, place, wanted, offer, purchase_id=new_id, now=now)
+            await make(connection, actor, place, wanted, offer, purchase_id=new_id, now=now)
             return new_id
 
     purchase_id = await trying_again(work)
@@ -105,7 +106,7 @@ async def request_purchase(
     return purchase, replayed
 
 
-async def _make(
+async def make(
     connection: BaseDBAsyncClient,
     actor: Actor,
     place: Place,
@@ -114,8 +115,10 @@ async def _make(
     *,
     purchase_id: str,
     now: datetime,
-) -> None:
-    """The purchase, and the question whether it may be made where a policy asks it."""
+    method: PaymentMethod = PaymentMethod.CHECKOUT,
+) -> PurchaseStatus:
+    """The purchase, and the question whether it may be made where a policy asks it, in the caller's commit; how it
+    stands then. The wallet is locked."""
     policy = await policy_for(
         connection,
         account_id=place.account_id,
@@ -124,6 +127,8 @@ async def _make(
         credits_wanted=offer.credits,
         now=now,
     )
+    account = await Account.get(id=place.account_id, using_db=connection)
+    status = PurchaseStatus.PENDING_APPROVAL if policy else PurchaseStatus.AWAITING_PAYMENT
     await Purchase.create(
         id=purchase_id,
         account_id=place.account_id,
@@ -135,17 +140,20 @@ async def _make(
         total_minor=offer.total.amount_minor,
         currency=offer.total.currency,
         valid_for_days=offer.package.valid_for_days,
-        status=PurchaseStatus.PENDING_APPROVAL if policy else PurchaseStatus.AWAITING_PAYMENT,
+        status=status,
+        method=method,
         requested_by_kind=actor.kind,
         requested_by_id=actor.id,
         justification=wanted.justification,
         return_url=wanted.return_url,
         checkout_attempt=1,
+        customer_id=account.payment_customer_id,
         created_at=now,
         using_db=connection,
     )
     if policy:
         await ask(connection, purchase_id=purchase_id, policy=policy, now=now)
+    return status
 
 
 def _check_return_url(checkouts: Checkouts, url: str | None) -> None:
@@ -176,7 +184,7 @@ async def cancel_purchase(checkouts: Checkouts, purchase_id: str) -> PurchaseVie
     """End a purchase that nobody has paid. The checkout is closed at the provider first; money that was faster than
     that is credited, and the cancellation refused. Raises Unavailable when the provider does not answer."""
     purchase = await queries.purchase(purchase_id)
-    if purchase.status not in CANCELABLE:
+    if purchase.status not in CANCELABLE or purchase.charged_card is not None:
         raise _wrong_state(purchase)
     if purchase.checkout_id is not None:
         try:
@@ -212,6 +220,7 @@ async def _cancel(purchase: PurchaseView) -> bool:
         await lock_question(connection, purchase_id=purchase.id)
         found = Purchase.filter(id=purchase.id, status__in=allowed).using_db(connection)
         same = found.filter(checkout_id=purchase.checkout_id) if closed else found.filter(checkout_id__isnull=True)
+        same = same.filter(charged_card__isnull=True)
         if not await move(same, PurchaseStatus.CANCELED):
             return False
         await withdraw(connection, purchase_id=purchase.id)
@@ -219,8 +228,10 @@ async def _cancel(purchase: PurchaseView) -> bool:
 
 
 def _wrong_state(purchase: PurchaseView) -> Refusal:
+    charged = purchase.status is PurchaseStatus.AWAITING_PAYMENT and purchase.charged_card is not None
+    how = "being paid with the saved card" if charged else purchase.status.value
     return Refusal(
         RefusalCode.WRONG_STATE,
-        f"This purchase is {purchase.status.value} and can no longer be canceled.",
+        f"This purchase is {how} and can no longer be canceled.",
         field="purchaseId",
     )

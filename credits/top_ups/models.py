@@ -12,7 +12,8 @@ from credits.catalogue.models import CODE_LENGTH
 class AutoTopUp(Model):
     """Buy `quantity` packages, or as many more as it takes, when less than `threshold` credits are available.
     `failures` counts those since a purchase was last paid; `suspended_reason` says why nothing is bought any more,
-    `suspended_card` with which card that was."""
+    `suspended_card` with which card that was. `look_at` is when the wallet is looked at again, while it waits for
+    that."""
 
     wallet_id = fields.CharField(ID_LENGTH, primary_key=True)
     account_id = fields.CharField(ID_LENGTH)
@@ -24,6 +25,7 @@ class AutoTopUp(Model):
     failures = fields.IntField(db_default=0)
     suspended_reason = fields.CharField(500, null=True)
     suspended_card = fields.CharField(255, null=True)
+    look_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()
 
@@ -43,7 +45,9 @@ class TopUpOutcome(StrEnum):
 
 
 class TopUpAttempt(Model):
-    """One look at a wallet that had run low: what was available, what was decided and why."""
+    """One look at a wallet that had run low: what was available, what was decided and why.
+
+    `ended_at` is when the purchase that it asked for came to an end."""
 
     id = fields.CharField(ID_LENGTH, primary_key=True)
     account_id = fields.CharField(ID_LENGTH)
@@ -53,6 +57,7 @@ class TopUpAttempt(Model):
     outcome = fields.CharEnumField(TopUpOutcome, max_length=10)
     reason = fields.CharField(500, null=True)
     created_at = fields.DatetimeField()
+    ended_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "top_up_attempts"

@@ -7,7 +7,9 @@ from credits.access.keys import hash_of
 from credits.access.models import ApiKey
 from credits.accounts.models import AccountRole
 from credits.accounts.rules import Scope
+from credits.actors import SYSTEM
 from credits.purchases import queries
+from credits.top_ups.service import TopUpInput, set_auto_top_up
 from tests.app.routes.support import add_key
 from tests.schema.world import MUCH, World
 
@@ -166,6 +168,13 @@ async def _api_key(world: World, role: str, inside: bool) -> str:
     return (await ApiKey.get(secret_hash=hash_of(secret))).id
 
 
+async def _topped_up(world: World, role: str, inside: bool) -> str:
+    wallet_id = world.wallet_of("account" if inside else "individual")
+    wanted = TopUpInput(threshold=3, package_code="STARTER", quantity=1, monthly_limit_minor=None, enabled=True)
+    await set_auto_top_up(SYSTEM, wallet_id, wanted)
+    return wallet_id
+
+
 PLACE, WALLET = _ids(), _ids(wallets=True)
 _BUY = """mutation ($id: ID!, $key: String!) { done: purchaseCredits(input: {walletId: $id, packageCode: "STARTER",
   idempotencyKey: $key}) { purchase { id status } userErrors { code } } }"""
@@ -213,6 +222,8 @@ _SET_POLICY = """mutation ($id: ID!, $people: [ID!]!) { done: setApprovalPolicy(
 _DELETE_POLICY = """mutation ($id: ID!) { done: deleteApprovalPolicy(input: {id: $id}) { id userErrors { code } } }"""
 _SET_ALERT = """mutation ($id: ID!) { done: setBalanceAlert(input: {walletId: $id, threshold: 3}) { wallet { id }
   userErrors { code } } }"""
+_SET_TOP_UP = """mutation ($id: ID!) { done: setAutoTopUp(input: {walletId: $id, threshold: 3,
+  packageCode: "STARTER"}) { wallet { id } userErrors { code } } }"""
 _SNOOZE = """mutation ($id: ID!) { done: snoozeAlert(input: {walletId: $id}) { wallet { id }
   userErrors { code } } }"""
 _RENAME_ACCOUNT = """mutation ($id: ID!, $key: String!) { done: updateAccount(input: {accountId: $id, name: $key}) {
@@ -300,6 +311,7 @@ ROWS = {
         )
     },
     "wallet.alert(account)": Row(_query("wallet", "alert { threshold }"), WALLET["account"], ("wallet", "alert")),
+    "wallet.autoTopUp(account)": Row(_query("wallet", "autoTopUp { threshold }"), _topped_up, ("wallet", "autoTopUp")),
     "transaction": Row(_query("transaction", "change"), _transaction, ("transaction",)),
     "hold": Row(_query("hold", "status wallet { id }"), _hold, ("hold",)),
     **{f"estimate({of})": Row(_ESTIMATE, WALLET[of], ("done", "estimate")) for of in WALLET},
@@ -327,6 +339,7 @@ ROWS = {
     "setApprovalPolicy": Row(_SET_POLICY, PLACE["account"], ("done", "approvalPolicy")),
     "deleteApprovalPolicy": Row(_DELETE_POLICY, _policy, ("done", "id")),
     **{f"setBalanceAlert({of})": Row(_SET_ALERT, WALLET[of], ("done", "wallet")) for of in ("account", "department")},
+    "setAutoTopUp(account)": Row(_SET_TOP_UP, WALLET["account"], ("done", "wallet")),
     "snoozeAlert(department)": Row(_SNOOZE, WALLET["department"], ("done", "wallet")),
     "accounts": Row("{ accounts(first: 1) { nodes { id } } }", None, ("accounts", "nodes")),
     "account.auditLog": Row(

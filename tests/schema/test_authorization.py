@@ -38,13 +38,11 @@ OPEN = {
     "wallet.statement(pool)",
     "wallet.forecast(account)",
     "wallet.forecast(department)",
-    "wallet.autoTopUp(account)",
     "quotePurchase(account)",
     "quotePurchase(pool)",
     "quotePurchase(department)",
     "renewApproval(own)",
     "requestQuote",
-    "setAutoTopUp(account)",
     "createWebhookEndpoint",
     "setWebhookEndpoint",
     "deleteWebhookEndpoint",
@@ -56,7 +54,7 @@ OPEN = {
     "setPriceAgreement",
 }
 # How many they are. It comes down with them and never goes up: what is new in the matrix is built with its row.
-STILL_OPEN = 28
+STILL_OPEN = 26
 
 
 def _matrix() -> dict[str, dict[str, str]]:
