@@ -276,8 +276,9 @@ async def test_a_quote_tells_the_policy_that_would_ask_and_leaves_nothing(buyer:
     approvers = ("approver", "deputy")
     async with in_transaction() as connection:
         for name in approvers:
-            person = {"account_id": account_id, "user_id": buyer.service.demo.users[name], "at": await now()}
-            await add_membership(connection, role=AccountRole.MEMBER, **person)
+            user_id = buyer.service.demo.users[name]
+            at = await now()
+            await add_membership(connection, account_id=account_id, user_id=user_id, role=AccountRole.MEMBER, at=at)
     await policy(buyer.service, account_id, required=1, approvers=approvers)
 
     small = (await quoted(buyer, "STARTER", quantity=4))["quote"]
