@@ -48,8 +48,11 @@ def read(document: str) -> Catalogue:
 
 
 def _section(data: Fields, section: str, made: Callable[[Fields], Entry]) -> tuple[Entry, ...]:
+    entries = data.get(section, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError(f"{section}: a list of entries is wanted, each headed [[{section}]]")
     found: dict[str, Entry] = {}
-    for number, entry in enumerate(data.get(section, []), start=1):
+    for number, entry in enumerate(entries, start=1):
         name = entry.get("code", f"entry {number}")
         try:
             view = made(entry)
