@@ -244,7 +244,7 @@ async def sea(postgres: str) -> AsyncIterator[str]:
 
 
 MONEY = """
-SELECT (SELECT coalesce(sum(amount), 0) FROM sandbox_payments WHERE state = 'succeeded') AS paid_at_stripe,
+SELECT (SELECT coalesce(sum(amount_minor), 0) FROM sandbox_payments WHERE state = 'SUCCEEDED') AS paid_at_stripe,
        (SELECT coalesce(sum(total_minor), 0) FROM purchases WHERE status = 'PAID') AS paid_here,
        (SELECT count(*) FROM purchases WHERE status = 'PAID') AS purchases,
        (SELECT count(*) FROM transactions WHERE kind = 'PURCHASE') AS credited,
