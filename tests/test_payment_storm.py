@@ -31,7 +31,7 @@ from tests.support.service import SERVICE_KEY, environment_of, settings_for
 PURCHASES = int(os.environ.get("CREDITS_TEST_STORM", "120"))
 ACCOUNTS = 20
 AT_ONCE = 12
-PURCHASES_A_KILL = 12
+PURCHASES_A_KILL = max(12, PURCHASES // 40)
 PURCHASES_A_FAULT = 5
 SEED = 20261128
 RECONCILE = ("reconcile", "--days", "30")
@@ -274,7 +274,7 @@ async def test_after_a_storm_money_and_credits_agree(sea: str, redis_url: str, t
     assert verified.code == 0, verified.printed
     assert sums is not None
     assert sums["paid_here"] == sums["paid_at_stripe"] > 0
-    assert sums["purchases"] == sums["credited"] > PURCHASES / 2
+    assert sums["purchases"] == sums["credited"] > PURCHASES / 3
     assert sums["kept"] - sums["spent"] == sums["left"]
     # A storm, and no calm.
     assert storm.seen["kill"] >= PURCHASES // PURCHASES_A_KILL
