@@ -89,8 +89,8 @@ class Settings(BaseSettings):
     stripe_webhook_secret: SecretStr = Field(
         SecretStr(""),
         validation_alias=_env("STRIPE_WEBHOOK_SECRET"),
-        description="Signing secret of Stripe's webhook endpoint; while it is rolled both, by commas; made for you when "
-        "embedded.",
+        description="Signing secret of Stripe's webhook endpoint; while it is rolled both, by commas; made for you "
+        "when embedded.",
     )
     slack_bot_token: SecretStr = Field(
         SecretStr(""),
