@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tortoise.connection import get_connection
 
 from app import demo as demonstration
-from app import embedded, keys_cli, ledger_cli, log, outbox_cli, slack_cli
+from app import embedded, keys_cli, ledger_cli, log, outbox_cli, payments_cli, slack_cli
 from app.auth import token_rules
 from app.database import TablesMissing, make_migrations
 from app.database import migrate as apply_migrations
@@ -67,6 +67,11 @@ def _where(location: tuple[int | str, ...]) -> str:
 
 def _over_database(work: Callable[[], Awaitable[T]]) -> T:
     """The result of work over the open database of the settings."""
+    return _over_parts(lambda _: work())
+
+
+def _over_parts(work: Callable[[Parts], Awaitable[T]]) -> T:
+    """The result of work with all that a process of the service has."""
     settings = _settings()
     results: list[T] = []
 
@@ -75,8 +80,8 @@ def _over_database(work: Callable[[], Awaitable[T]]) -> T:
         async with AsyncExitStack() as stack:
             # Beside a service that runs: its server is asked, and left as it is.
             url = running if running else await stack.enter_async_context(database_of(settings))
-            await stack.enter_async_context(parts(settings, url, answer_within_s=None))
-            results.append(await work())
+            shared = await stack.enter_async_context(parts(settings, url, answer_within_s=None))
+            results.append(await work(shared))
 
     run(main())
     if not results:
@@ -87,6 +92,8 @@ def _over_database(work: Callable[[], Awaitable[T]]) -> T:
 cli.add_typer(keys_cli.cli, name="service-key")
 cli.add_typer(ledger_cli.with_database(_over_database), name="ledger")
 cli.add_typer(outbox_cli.with_database(_over_database), name="outbox")
+cli.add_typer(payments_cli.with_parts(_over_parts), name="payments")
+cli.command("reconcile")(payments_cli.reconcile_with(_over_parts))
 cli.add_typer(slack_cli.with_database(_over_database, lambda: people_of(Settings.load())), name="slack")
 
 
@@ -94,7 +101,7 @@ cli.add_typer(slack_cli.with_database(_over_database, lambda: people_of(Settings
 def serve() -> None:
     """Serve the API. Without DATABASE_URL everything runs in this one process."""
     settings = _settings()
-    run(serve_until_stopped(settings, started=lambda: _say(f"Listening on {settings.url}")))
+    run(serve_until_stopped(settings, started=lambda: _say(f"Listening on {settings.url} ({settings.mode})")))
 
 
 @cli.command()

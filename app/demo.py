@@ -260,6 +260,7 @@ def banner(settings: Settings, demo: Demo, file: Path) -> str:
     Slack       {demo.url}/sandbox/slack/
     Data        {where}
     Jobs        {jobs}
+    Mode        {settings.mode}
     Sandboxed   {sandboxed}
     All this    {file}
 

@@ -15,6 +15,7 @@ from credits.access.providers import Provider
 from credits.accounts.models import NAME_LENGTH
 
 LIVE_PREFIXES = ("sk_live_", "rk_live_")
+TEST_PREFIXES = ("sk_test_", "rk_test_")
 # Whoever could change the keys on their way could sign anything: in the clear only on this machine.
 _KEYS_AT = ("https://", "http://127.0.0.1:", "http://localhost:")
 
@@ -156,6 +157,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        secret_key = self.stripe_secret_key.get_secret_value()
+        # Its beginning alone tells whether real money moves, so nothing is guessed.
+        if secret_key and not secret_key.startswith(LIVE_PREFIXES + TEST_PREFIXES):
+            raise ValueError(
+                "STRIPE_SECRET_KEY is no secret key: those begin with sk_test_, rk_test_, sk_live_ or rk_live_."
+            )
         if self.live and self.sandbox:
             raise ValueError("SANDBOX is on with a live Stripe key. Unset SANDBOX, or use a test key.")
         if self.jwt_secret.get_secret_value() and len(self.jwt_secret.get_secret_value()) < 32:

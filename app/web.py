@@ -43,12 +43,12 @@ from schema.documents import Documents
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What web and worker share, over an open database: the checkouts and the payment provider, the hub, the chat and
-    who is who in it."""
+    """What web and worker share, over an open database: the payment provider, the checkouts, the hub, the chat and who
+    is who in it."""
 
     database_url: str
-    checkouts: Checkouts
     payments: Payments
+    checkouts: Checkouts
     hub: Hub
     chat: ChatGateway
     people: People

@@ -27,7 +27,8 @@ _THREADS = {
     SCHEDULE_QUEUE: 2,
     allocations.QUEUE: 1,
     audit.QUEUE: 1,
-    top_ups.QUEUE: 1,
+    purchases.QUEUE: 2,
+    purchases.DAILY_QUEUE: 1,
 }
 _EXPIRE_APPROVALS_EVERY_S = 10.0
 
@@ -67,7 +68,7 @@ def _jobs(shared: Parts) -> list[Job]:
         await expire_due(shared.hub)
 
     return [
-        purchases.scheduled(shared.checkouts),
+        *purchases.scheduled(shared.checkouts, shared.payments),
         top_ups.scheduled(shared.payments),
         ledger.scheduled(shared.hub),
         *allocations.scheduled(shared.hub),

@@ -447,10 +447,10 @@ async def test_an_event_of_another_kind_is_taken_and_done_with(service: Service)
 
 @asynccontextmanager
 async def provider_at(
-    service: Service, address: str, *, api_key: str = "sk_test_1", **changes: Any
+    service: Service, address: str, *, api_key: str = "sk_test_1", timeout_s: float = 1, **changes: Any
 ) -> AsyncIterator[checkouts.Checkouts]:
     """The service's checkouts, with the provider at another address or asked with another key."""
-    gateway = StripeGateway(api_key=api_key, webhook_secrets=(WEBHOOK_SECRET,), api_base=address, timeout_s=1)
+    gateway = StripeGateway(api_key=api_key, webhook_secrets=(WEBHOOK_SECRET,), api_base=address, timeout_s=timeout_s)
     try:
         yield replace(service.shared.checkouts, gateway=gateway, **changes)
     finally:

@@ -5,9 +5,12 @@ from typing import Any
 
 from credits.approvals.service import CHECKOUT_JOB
 from credits.gateways import PaymentRecords
+from credits.ledger.queries import now
 from credits.purchases.charges import charge, finish_charges
 from credits.purchases.checkouts import Checkouts, finish_checkouts, open_checkout
+from credits.purchases.healing import heal, look_at_open
 from credits.purchases.papers import PAPERS_JOB, read_papers
+from credits.purchases.reconciliation import LONGEST_DAYS, differences, tell_operators
 from workers.delivery import Handler
 from workers.schedule import Job
 
@@ -15,6 +18,10 @@ from workers.schedule import Job
 _LATE_AFTER_S = 6.0
 # Charges have work of their own in the outbox, which comes again by itself.
 _CHARGE_LATE_AFTER_S = 300.0
+_DAY_S = 24 * 3600.0
+# What waits for the provider holds up no other job.
+QUEUE = "purchases"
+DAILY_QUEUE = "reconciliation"
 
 
 def handlers(checkouts: Checkouts, records: PaymentRecords) -> dict[str, Handler]:
@@ -30,11 +37,24 @@ def handlers(checkouts: Checkouts, records: PaymentRecords) -> dict[str, Handler
     return {CHECKOUT_JOB: checkout, PAPERS_JOB: papers}
 
 
-def scheduled(checkouts: Checkouts) -> Job:
-    """Addresses for purchases that have waited too long for theirs, and charges of saved cards."""
+def scheduled(checkouts: Checkouts, records: PaymentRecords) -> list[Job]:
+    """Addresses and charges for purchases that have waited too long for theirs; a look at those that are open; once
+    a day the provider's records against ours."""
 
     async def finish() -> None:
         await finish_checkouts(checkouts, older_than_s=_LATE_AFTER_S)
         await finish_charges(checkouts, older_than_s=_CHARGE_LATE_AFTER_S)
 
-    return Job("finish_checkouts", every_s=5.0, work=finish)
+    async def look() -> None:
+        await look_at_open(checkouts)
+
+    async def reconcile() -> None:
+        await heal(checkouts, records, days=LONGEST_DAYS)
+        found = await differences(records, days=LONGEST_DAYS, live=checkouts.live)
+        await tell_operators(found, at=await now())
+
+    return [
+        Job("finish_checkouts", every_s=5.0, work=finish, queue=QUEUE),
+        Job("look_at_open_purchases", every_s=300.0, work=look, queue=QUEUE),
+        Job("reconcile", every_s=_DAY_S, work=reconcile, queue=DAILY_QUEUE),
+    ]

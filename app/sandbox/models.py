@@ -129,6 +129,8 @@ class Payment(Model):
     refunded_minor = fields.IntField(db_default=0)
     disputed = fields.BooleanField(db_default=False)
     failure_code = fields.CharField(ID_LENGTH, null=True)
+    refunds: fields.ReverseRelation["Refund"]
+    disputes: fields.ReverseRelation["Dispute"]
     description = fields.TextField(null=True)
     metadata = fields.JSONField[dict[str, str]]()
     created_at = fields.DatetimeField(db_index=True)

@@ -84,6 +84,11 @@ def invoice_id(payment_id: str) -> str:
     return payment_id.replace("pi_", "in_", 1)
 
 
+def payment_of_invoice(key: str) -> str:
+    """And back."""
+    return key.replace("in_", "pi_", 1)
+
+
 def invoice_object(session: CheckoutSession, *, url: str) -> JsonObject:
     """The `invoice` of a complete session, paid or yet to be."""
     paid = session.total_minor if session.state is State.PAID else 0

@@ -6,6 +6,7 @@ Plain HTML forms, one style sheet within the page, no script: everything works u
 import base64
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 from operator import attrgetter
@@ -39,7 +40,7 @@ def pay_page(session: CheckoutSession, *, notice: str | None = None) -> HTMLResp
     """The checkout that a payer sees; `notice` names one of the notices known here, anything else shows none."""
     told = _NOTICES.get(notice or "") if session.state is State.OPEN else None
     body = f"""<main><div class="card">
-<div class="head"><span class="soft">Total</span>{_pill(session.state.lower(), _TONES[session.state])}</div>
+<div class="head"><span class="soft">Total</span>{pill(session.state.lower(), _TONES[session.state])}</div>
 <p class="total">{_money(session.total_minor, session)}</p>
 <ul class="lines">{"".join(_line(item, session) for item in session.line_items)}</ul>
 {f'<p class="notice bad" role="alert">{escape(told)}</p>' if told else ""}
@@ -50,17 +51,33 @@ def pay_page(session: CheckoutSession, *, notice: str | None = None) -> HTMLResp
     return page("Pay", body)
 
 
-def index_page(sessions: Iterable[CheckoutSession], events: Iterable[Event], clock: Reading) -> HTMLResponse:
-    """The latest sessions, the latest events with every attempt at delivering them, and the clock."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """The latest of everything; `payments` and `cards` are tables already."""
+
+    sessions: Iterable[CheckoutSession]
+    payments: str
+    cards: str
+    events: Iterable[Event]
+    clock: Reading
+
+
+def index_page(index: Index) -> HTMLResponse:
+    """Sessions, payments, saved cards, events with every attempt at delivering them, and the clock."""
+    clock = index.clock
     shown = escape(clock["now"][:19].replace("T", " "))
     ahead = f"{timedelta(seconds=clock['advanced_s'])} h ahead of real time" if clock["advanced_s"] else "real time"
     body = f"""<main class="wide"><h1>Sandbox</h1>
 <p class="soft">The service's clock shows <strong>{shown} UTC</strong>, {ahead}.
 What it tells people stands in the <a href="/sandbox/slack/">sandbox's Slack</a>.</p>
 <h2>Checkout sessions</h2>
-{_table(_SESSION_HEADS, map(_session_row, sessions), empty="No session was made yet.")}
+{table(_SESSION_HEADS, map(_session_row, index.sessions), empty="No session was made yet.")}
+<h2 id="payments">Payments</h2>
+{index.payments}
+<h2 id="cards">Saved cards</h2>
+{index.cards}
 <h2>Webhooks</h2>
-{_table(_EVENT_HEADS, map(_event_row, events), empty="Nothing was told yet.")}
+{table(_EVENT_HEADS, map(_event_row, index.events), empty="Nothing was told yet.")}
 </main>"""
     return page("Sandbox", body)
 
@@ -145,29 +162,30 @@ def _select(name: str, choices: dict[int, str]) -> str:
 
 def _session_row(session: CheckoutSession) -> str:
     what = ", ".join(f"{item['quantity']} \N{MULTIPLICATION SIGN} {item['name']}" for item in session.line_items)
-    declined = _pill(f"{session.declined_attempts} declined", "bad") if session.declined_attempts else ""
-    return f"""<tr>{_time(session.created_at)}<td>{escape(what)}</td>
+    declined = pill(f"{session.declined_attempts} declined", "bad") if session.declined_attempts else ""
+    return f"""<tr>{time_cell(session.created_at)}<td>{escape(what)}</td>
 <td class="amount">{_money(session.total_minor, session)}</td>
-<td>{_pill(session.state.lower(), _TONES[session.state])}{declined}</td>
+<td>{pill(session.state.lower(), _TONES[session.state])}{declined}</td>
 <td>{_link(session.id)}</td></tr>"""
 
 
 def _event_row(event: Event) -> str:
-    deliveries = "<br>".join(map(_delivery, sorted(event.deliveries, key=_AGE))) or _pill("none planned", "plain")
-    return f"""<tr>{_time(event.created_at)}<td>{escape(event.type)}<br><span class="id">{escape(event.id)}</span></td>
+    deliveries = "<br>".join(map(_delivery, sorted(event.deliveries, key=_AGE))) or pill("none planned", "plain")
+    return f"""<tr>{time_cell(event.created_at)}
+<td>{escape(event.type)}<br><span class="id">{escape(event.id)}</span></td>
 <td>{deliveries}</td><td>{_link(event.session_id) if event.session_id else ""}</td></tr>"""
 
 
 def _delivery(delivery: Delivery) -> str:
     pills = "".join(
-        _pill(f"{_outcome(attempt)} at {attempt.at:%H:%M:%S}", _tone(attempt))
+        pill(f"{_outcome(attempt)} at {attempt.at:%H:%M:%S}", _tone(attempt))
         for attempt in sorted(delivery.attempts, key=_AGE)
     )
     match delivery.state:
         case DeliveryState.PENDING:
-            return pills + _pill(f"next at {delivery.due_at:%H:%M:%S}", "wait")
+            return pills + pill(f"next at {delivery.due_at:%H:%M:%S}", "wait")
         case DeliveryState.GIVEN_UP:
-            return pills + _pill("given up", "bad")
+            return pills + pill("given up", "bad")
         case DeliveryState.DELIVERED:
             return pills
 
@@ -180,7 +198,8 @@ def _tone(attempt: Attempt) -> str:
     return "good" if attempt.status is not None and attempt.status < 300 else "bad"
 
 
-def _table(heads: Iterable[str], rows: Iterable[str], *, empty: str) -> str:
+def table(heads: Iterable[str], rows: Iterable[str], *, empty: str) -> str:
+    """A table of rows that are HTML already; without any, the sentence."""
     body = "".join(rows)
     if not body:
         return f'<p class="soft">{escape(empty)}</p>'
@@ -192,11 +211,13 @@ def _link(session_id: str) -> str:
     return f'<a class="id" href="/sandbox/stripe/pay/{escape(session_id)}">{escape(session_id[:20])}…</a>'
 
 
-def _time(moment: datetime) -> str:
+def time_cell(moment: datetime) -> str:
+    """A table's cell with the instant."""
     return f'<td class="time">{moment:%Y-%m-%d %H:%M:%S}</td>'
 
 
-def _pill(text: str, tone: str) -> str:
+def pill(text: str, tone: str) -> str:
+    """A word on a coloured ground."""
     return f'<span class="pill {tone}">{escape(text)}</span>'
 
 

@@ -13,6 +13,7 @@ from credits.purchases.models import QuarantinedPayment
 from credits.purchases.moves import NOW
 from credits.purchases.settled import Settled
 
+NOTE_LENGTH = 500
 _ADD = """
 INSERT INTO quarantined_payments (id, account_id, reference, purchase_id, reason, amount_minor, currency, seen_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, credits_now()) ON CONFLICT (reference, reason) DO NOTHING RETURNING id

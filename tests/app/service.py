@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import pytest
@@ -36,7 +37,7 @@ from app.sandbox.routes import sandbox_routes
 from app.sandbox.slack import SlackSandbox
 from app.sandbox.slack_routes import slack_routes
 from app.sandbox.stripe import Sandbox
-from credits.gateways import BadSignature, CheckoutRequest, Interaction, PaymentEvent
+from credits.gateways import BadSignature, Checkout, CheckoutRequest, Interaction, PaymentEvent
 from credits.money import Money
 from tests.support.service import Service as WholeService
 
@@ -63,9 +64,27 @@ class Service:
     most_at_once: int = 0
     at_once: int = 0
 
+    @property
+    def checkouts(self) -> list[PaymentEvent]:
+        """Those of the webhooks that were about a checkout."""
+        return [event for event in self.received if event.checkout]
+
     async def act(self, session_id: str, action: str, **fields: object) -> httpx.Response:
         """One call of the tests' face of the sandbox."""
         return await self.http.post(f"/sandbox/stripe/sessions/{session_id}/{action}", json=fields)
+
+    async def face(self, path: str, **fields: object) -> dict[str, Any]:
+        """One call of the tests' face of the sandbox's Stripe that is to succeed."""
+        response = await self.http.post(f"/sandbox/stripe/{path}", json=fields)
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    async def paid(self, purchase_id: str = "pur_01", **changes: object) -> Checkout:
+        """A checkout of a purchase, paid."""
+        checkout = await self.gateway.open_checkout(checkout_request(purchase_id=purchase_id, **changes))
+        assert (await self.act(checkout.id, "pay")).status_code == 200
+        return await self.gateway.checkout(checkout.id)
 
     async def interact(self, request: Request) -> Response:
         """Where presses of buttons are told: verified as in production."""

@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from tortoise.connection import get_connection
 
+from app.demo import banner
 from app.settings import Settings
 from tests.support.processes import free_port
-from tests.support.service import JWT_SECRET, WEBHOOK_SECRET, Service, settings_for
+from tests.support.service import JWT_SECRET, WEBHOOK_SECRET, Service, beside, settings_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +34,9 @@ def command(name: str, data_dir: Path, **environment: str) -> subprocess.Complet
     [
         ({"STRIPE_SECRET_KEY": "sk_live_1", "SANDBOX": "true"}, "SANDBOX is on with a live Stripe key"),
         ({"STRIPE_SECRET_KEY": "rk_live_1", "SANDBOX": "1"}, "SANDBOX is on with a live Stripe key"),
+        ({"STRIPE_SECRET_KEY": "pk_live_1"}, "STRIPE_SECRET_KEY is no secret key"),
+        ({"STRIPE_SECRET_KEY": " sk_live_1"}, "STRIPE_SECRET_KEY is no secret key"),
+        ({"STRIPE_SECRET_KEY": "SK_LIVE_1"}, "STRIPE_SECRET_KEY is no secret key"),
         ({"JWT_SECRET": "short"}, "JWT_SECRET is shorter than 32 characters"),
         ({"SERVICE_KEYS": "staging"}, "SERVICE_KEYS wants name:secret"),
         ({"SERVICE_KEYS": "staging:short"}, "SERVICE_KEYS wants name:secret"),
@@ -91,7 +95,9 @@ def test_no_secret_is_shown_when_settings_are_printed(tmp_path: Path) -> None:
     [
         ("", None, "sandbox", True),
         ("sk_test_1", None, "test", False),
+        ("rk_test_1", None, "test", False),
         ("sk_test_1", True, "sandbox", True),
+        ("rk_live_1", None, "live", False),
         ("sk_live_1", None, "live", False),
         ("sk_live_1", False, "live", False),
     ],
@@ -102,6 +108,26 @@ def test_the_sandbox_is_mounted_only_without_live_keys(
     settings = settings_for(8000, data_dir=tmp_path, stripe_secret_key=key, sandbox=sandbox)
 
     assert (settings.mode, settings.sandboxed) == (mode, mounted)
+
+
+async def test_readiness_tells_the_mode(service: Service) -> None:
+    async with beside(service, stripe_secret_key=SecretStr("rk_test_1")) as test:
+        in_test = (await test.http.get("/readyz")).json()
+    async with beside(service, stripe_secret_key=SecretStr("rk_live_1")) as live:
+        in_live = (await live.http.get("/readyz")).json()
+    in_sandbox = (await service.http.get("/readyz")).json()
+
+    assert [each["mode"] for each in (in_sandbox, in_test, in_live)] == ["sandbox", "test", "live"]
+    assert all(each["ready"] for each in (in_sandbox, in_test, in_live))
+
+
+@pytest.mark.parametrize(("key", "mode"), [("", "sandbox"), ("sk_test_1", "test"), ("rk_test_1", "test")])
+def test_the_banner_tells_the_mode(service: Service, tmp_path: Path, key: str, mode: str) -> None:
+    settings = settings_for(8000, data_dir=tmp_path, stripe_secret_key=key)
+
+    shown = banner(settings, service.demo, tmp_path / "demo.json")
+
+    assert f"    Mode        {mode}\n" in shown
 
 
 def test_live_keys_and_the_sandbox_exclude_each_other(tmp_path: Path) -> None:
@@ -127,3 +153,19 @@ async def test_live_keys_do_not_meet_a_clock_that_was_moved(
 
     assert ended.returncode == 2
     assert "clock was moved" in ended.stderr
+
+
+def test_while_a_webhook_secret_is_rolled_both_may_sign(tmp_path: Path) -> None:
+    settings = settings_for(8000, data_dir=tmp_path, stripe_webhook_secret=SecretStr("whsec_new, whsec_old"))
+
+    settings.require_secrets()
+
+    assert settings.stripe_webhook_secrets == ("whsec_new", "whsec_old")
+
+
+@pytest.mark.parametrize("secrets", ["", ",", "whsec_new,", " ,whsec_old"])
+def test_no_webhook_secret_may_be_empty(tmp_path: Path, secrets: str) -> None:
+    settings = settings_for(8000, data_dir=tmp_path, stripe_webhook_secret=SecretStr(secrets))
+
+    with pytest.raises(ValueError, match="STRIPE_WEBHOOK_SECRET is not set"):
+        settings.require_secrets()

@@ -110,8 +110,8 @@ async def test_a_webhook_of_the_sandbox_is_read_as_the_event_it_is(service: Serv
 
     answer = await service.act(opened.id, "pay")
 
-    (event,) = service.received
-    assert (event.id, event.kind) == (answer.json()["event"], PaymentEventKind.CHECKOUT_COMPLETED)
+    (event,) = service.checkouts
+    assert (event.id, event.kind) == (answer.json()["event"], PaymentEventKind.CHECKOUT)
     assert event.checkout == await service.gateway.checkout(opened.id)
 
 
@@ -146,9 +146,9 @@ async def test_a_bank_debit_completes_a_checkout_unpaid(service: Service) -> Non
 
     assert (completed.status, completed.paid) == (CheckoutStatus.COMPLETE, False)
     assert (settled.status, settled.paid) == (CheckoutStatus.COMPLETE, True)
-    assert [event.kind for event in service.received] == [
-        PaymentEventKind.CHECKOUT_COMPLETED,
-        PaymentEventKind.CHECKOUT_PAYMENT_SUCCEEDED,
+    assert [event.type for event in service.checkouts] == [
+        "checkout.session.completed",
+        "checkout.session.async_payment_succeeded",
     ]
 
 
@@ -270,7 +270,7 @@ async def test_an_event_without_a_right_and_fresh_signature_is_refused(
 async def test_an_event_with_a_right_signature_is_read(gateway: StripeGateway, signature: Callable[[], str]) -> None:
     event = gateway.read_event(PAYLOAD, signature())
 
-    assert (event.id, event.kind) == ("evt_1", PaymentEventKind.CHECKOUT_COMPLETED)
+    assert (event.id, event.kind) == ("evt_1", PaymentEventKind.CHECKOUT)
     assert event.type == "checkout.session.completed"
     assert event.checkout is not None
     assert (event.checkout.id, event.checkout.paid, event.checkout.payment_id) == ("cs_test_1", True, "pi_1")
@@ -292,11 +292,11 @@ async def test_both_secrets_sign_while_one_is_rolled() -> None:
 
 
 async def test_an_event_of_another_kind_concerns_no_checkout(gateway: StripeGateway) -> None:
-    body = event_body("charge.refunded", object="charge")
+    body = event_body("charge.succeeded", object="charge")
 
     event = gateway.read_event(body, signed(body))
 
-    assert (event.kind, event.type, event.checkout) == (PaymentEventKind.OTHER, "charge.refunded", None)
+    assert (event.kind, event.type, event.checkout) == (PaymentEventKind.OTHER, "charge.succeeded", None)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ async def test_a_session_past_its_time_has_expired_when_the_clock_was_moved(serv
 
     await service.http.post("/sandbox/clock", json={"advance_s": DAY_S})
 
-    assert [event.kind for event in service.received] == [PaymentEventKind.CHECKOUT_EXPIRED]
+    assert [event.kind for event in service.received] == [PaymentEventKind.CHECKOUT]
     assert (await service.gateway.checkout(opened.id)).status is CheckoutStatus.EXPIRED
     assert await Event.all().count() == 1
 
@@ -120,4 +120,4 @@ async def test_a_session_past_its_time_is_expired_by_whoever_comes_to_it(service
     assert refused.status_code == 409
     assert (await service.gateway.checkout(opened.id)).status is CheckoutStatus.EXPIRED
     await eventually(lambda: received(service, 1))
-    assert [event.kind for event in service.received] == [PaymentEventKind.CHECKOUT_EXPIRED]
+    assert [event.kind for event in service.received] == [PaymentEventKind.CHECKOUT]

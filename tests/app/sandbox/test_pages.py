@@ -46,7 +46,7 @@ async def test_paying_on_the_page_leads_to_the_shop(service: Service) -> None:
 
     assert answer.status_code == 303
     assert answer.headers["Location"] == f"https://shop.example/return?session={session_id}"
-    assert len(service.received) == 5
+    assert len(service.checkouts) == 5
 
 
 async def test_cancelling_on_the_page_leads_back_to_the_shop(service: Service) -> None:
@@ -82,7 +82,7 @@ async def test_a_session_that_is_over_says_so_and_cannot_be_paid_on_the_page(
     assert told in page.text
     assert "<form" not in page.text
     assert (pressed.status_code, pressed.headers["Location"]) == (303, f"{PAY_PAGE}/{session_id}")
-    assert len(service.received) == 1
+    assert len(service.checkouts) == 1
 
 
 @pytest.mark.parametrize(

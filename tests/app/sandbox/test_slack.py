@@ -190,6 +190,7 @@ async def test_who_calls_and_who_is_there_is_told(service: Service) -> None:
     assert {channel["id"]: channel["name"] for channel in channels["channels"]} == {
         "C0CREDITS1": "credits",
         "C0APPROVAL": "approvals",
+        "C0OPERATOR": "operators",
     }
 
 

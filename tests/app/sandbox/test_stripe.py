@@ -12,6 +12,8 @@ from credits.gateways import PaymentEventKind
 from tests.app.sandbox.calls import API, FORM, create, opened, read
 from tests.app.service import KEY, Service, eventually, received
 
+PAID = ["payment_intent.succeeded", "charge.succeeded", "checkout.session.completed"]
+
 
 async def test_a_session_is_made_as_stripe_shapes_it(service: Service) -> None:
     session = (await create(service)).json()
@@ -188,7 +190,16 @@ async def test_paying_completes_the_session_and_tells_it_before_it_answers(servi
     session = answer["session"]
     assert (session["status"], session["payment_status"], session["url"]) == ("complete", "paid", None)
     assert session["payment_intent"].startswith("pi_test_")
-    assert [event.id for event in service.received] == [answer["event"]]
+    assert [event.id for event in service.checkouts] == [answer["event"]]
+
+
+async def test_paying_tells_of_the_payment_and_its_charge_first(service: Service) -> None:
+    session_id = await opened(service)
+
+    answer = (await service.act(session_id, "pay")).json()
+
+    assert [event["type"] for event in answer["events"]] == PAID
+    assert [event.type for event in service.received] == PAID
 
 
 async def test_the_event_is_kept_as_it_was_delivered(service: Service) -> None:
@@ -207,7 +218,8 @@ async def test_of_ten_payments_at_once_one_is_made(service: Service) -> None:
     answers = await asyncio.gather(*(service.act(session_id, "pay") for _ in range(10)))
 
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 9
-    assert await Event.all().count() == len(service.received) == 1
+    assert [event.type for event in service.received] == PAID
+    assert await Event.all().count() == len(PAID)
 
 
 async def test_a_declined_card_leaves_the_session_open_and_is_counted(service: Service) -> None:
@@ -216,6 +228,7 @@ async def test_a_declined_card_leaves_the_session_open_and_is_counted(service: S
     answer = (await service.act(session_id, "decline")).json()
 
     assert (answer["session"]["status"], answer["event"], answer["deliveries"]) == ("open", None, [])
+    assert [event.type for event in service.received] == ["payment_intent.payment_failed", "charge.failed"]
     assert (await CheckoutSession.get(id=session_id)).declined_attempts == 1
     assert (await service.act(session_id, "pay")).status_code == 200
 
@@ -236,7 +249,7 @@ async def test_an_expired_session_tells_it_and_can_no_longer_be_paid(service: Se
     refused = await service.act(session_id, "pay")
 
     assert (answer["session"]["status"], answer["session"]["url"]) == ("expired", None)
-    assert [event.kind for event in service.received] == [PaymentEventKind.CHECKOUT_EXPIRED]
+    assert [event.kind for event in service.received] == [PaymentEventKind.CHECKOUT]
     assert refused.status_code == 409
     assert "expired" in refused.json()["error"]["message"]
 
@@ -252,13 +265,13 @@ async def test_expiring_by_the_api_tells_it_as_well(service: Service) -> None:
     assert again.status_code == 400
     assert "Only Checkout Sessions" in again.json()["error"]["message"]
     await eventually(lambda: received(service, 1))
-    assert service.received[0].kind is PaymentEventKind.CHECKOUT_EXPIRED
+    assert service.received[0].kind is PaymentEventKind.CHECKOUT
 
 
 @pytest.mark.parametrize(
     ("outcome", "payment_status", "kind"),
     [
-        ("settle", "paid", PaymentEventKind.CHECKOUT_PAYMENT_SUCCEEDED),
+        ("settle", "paid", PaymentEventKind.CHECKOUT),
         ("fail", "unpaid", PaymentEventKind.CHECKOUT_PAYMENT_FAILED),
     ],
 )
@@ -276,7 +289,7 @@ async def test_a_bank_debit_is_decided_later_and_once(
     assert (completed["status"], completed["payment_status"]) == ("complete", "unpaid")
     assert (decided["status"], decided["payment_status"]) == ("complete", payment_status)
     assert decided["payment_intent"] == completed["payment_intent"]
-    assert [event.kind for event in service.received] == [PaymentEventKind.CHECKOUT_COMPLETED, kind]
+    assert [event.kind for event in service.checkouts] == [PaymentEventKind.CHECKOUT, kind]
     assert [answer.status_code for answer in late] == [409] * 3
 
 

@@ -3,8 +3,9 @@
 import hashlib
 import hmac
 
+from app.sandbox.events import Plan
 from app.sandbox.models import Attempt, Delivery, DeliveryState, Event
-from app.sandbox.stripe import PAY, Plan, Sandbox
+from app.sandbox.stripe import EXPIRE, Sandbox
 from app.sandbox.webhooks import signature
 from tests.app.sandbox.calls import opened
 from tests.app.service import SECRET, Service, eventually, received
@@ -16,7 +17,7 @@ async def test_five_deliveries_are_made_at_once_of_one_event(service: Service) -
     answer = (await service.act(session_id, "pay", deliveries=5)).json()
 
     assert answer["deliveries"] == [{"status": 200}] * 5
-    assert [event.id for event in service.received] == [answer["event"]] * 5
+    assert [event.id for event in service.checkouts] == [answer["event"]] * 5
     assert service.most_at_once >= 2
 
 
@@ -53,15 +54,15 @@ async def test_a_delayed_delivery_comes_after_the_answer(service: Service) -> No
     assert answer["session"]["status"] == "complete"
     assert answer["deliveries"] == []
     assert service.received == []
-    await eventually(lambda: received(service, 2))
-    assert [event.id for event in service.received] == [answer["event"]] * 2
+    await eventually(lambda: received(service, 6))
+    assert [event.id for event in service.checkouts] == [answer["event"]] * 2
 
 
 async def test_a_delivery_that_is_refused_is_tried_again_and_every_outcome_kept(service: Service) -> None:
     session_id = await opened(service)
     service.refusals.append(503)
 
-    answer = (await service.act(session_id, "pay")).json()
+    answer = (await service.act(session_id, "expire")).json()
 
     assert answer["deliveries"] == [{"status": 503}]
     await eventually(lambda: Delivery.filter(state=DeliveryState.DELIVERED).exists())
@@ -74,7 +75,7 @@ async def test_a_delivery_is_given_up_after_the_last_back_off(service: Service) 
     session_id = await opened(service)
     service.refusals.extend([500] * 3)
 
-    await service.act(session_id, "pay")
+    await service.act(session_id, "expire")
 
     await eventually(lambda: Delivery.filter(state=DeliveryState.GIVEN_UP).exists())
     assert await Attempt.filter(status=500).count() == 3
@@ -86,9 +87,9 @@ async def test_nobody_answering_is_an_attempt_without_status(service: Service) -
     deaf = Sandbox(url=service.url, local_url="http://127.0.0.1:1", webhook_secret=SECRET, back_off_s=())
 
     async with deaf:
-        moved = await deaf.move(session_id, PAY)
+        outcome = await deaf.move(session_id, EXPIRE)
 
-    assert list(moved.statuses) == [None]
+    assert [list(told.statuses) for told in outcome.told] == [[None]]
     assert (await Delivery.get()).state is DeliveryState.GIVEN_UP
 
 
@@ -97,19 +98,19 @@ async def test_a_delivery_left_by_a_process_is_taken_up_by_the_next_one(service:
     await service.sandbox.aclose()
     gone = Sandbox(url=service.url, local_url=service.url, webhook_secret=SECRET)
     async with gone:
-        moved = await gone.move(session_id, PAY, Plan(delay_s=0.2))
+        outcome = await gone.move(session_id, EXPIRE, Plan(delay_s=0.2))
     assert service.received == []
 
     async with Sandbox(url=service.url, local_url=service.url, webhook_secret=SECRET):
         await eventually(lambda: received(service, 1))
 
-    assert service.received[0].id == moved.event_id
+    assert service.received[0].id == outcome.told[0].event.id
 
 
 async def test_of_two_processes_one_delivers(service: Service) -> None:
     session_id = await opened(service)
     async with Sandbox(url=service.url, local_url=service.url, webhook_secret=SECRET) as other:
-        await service.act(session_id, "pay", delay_s=0.2)
+        await service.act(session_id, "expire", delay_s=0.2)
         await other.deliver()
 
         await eventually(lambda: Delivery.filter(state=DeliveryState.DELIVERED).exists())
