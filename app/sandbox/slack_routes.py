@@ -5,7 +5,7 @@ The API refuses as Slack does, the tests' face as the rest of the sandbox, the p
 
 import re
 from dataclasses import asdict
-from typing import TypeVar, cast
+from typing import cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,13 +17,12 @@ from app.sandbox import slack_api, slack_faults, slack_messages, slack_pages, sl
 from app.sandbox.answers import as_page, refuse, refuse_address
 from app.sandbox.bodies import read_form, read_json, read_object
 from app.sandbox.errors import ApiError
+from app.sandbox.fields import field
 from app.sandbox.models import SlackMessage
 from app.sandbox.objects import JsonObject
 from app.sandbox.slack import ButtonGone, Press, SlackSandbox
 from app.sandbox.slack_faults import Fault
 from app.sandbox.slack_people import CHANNELS, PEOPLE, Person
-
-Value = TypeVar("Value", str, int, bool)
 
 _CLICK = ("ts", "action_id", "user", "value", "reason", "channel", "team_id", "enterprise_id", "force", "deliveries")
 _FAULT = ("method", "next", "status", "retry_after_s", "after")
@@ -103,20 +102,20 @@ async def _click(request: Request) -> Response:
 
 
 def _pressed(fields: JsonObject) -> Press:
-    deliveries = _field(fields, "deliveries", int, 1)
+    deliveries = field(fields, "deliveries", int, 1)
     if not 1 <= deliveries <= _DELIVERIES_LIMIT:
         raise ApiError(400, f"deliveries wants a whole number from 1 to {_DELIVERIES_LIMIT}.", param="deliveries")
-    channel = _field(fields, "channel", str, "")
+    channel = field(fields, "channel", str, "")
     return Press(
-        ts=_field(fields, "ts", str),
-        action_id=_field(fields, "action_id", str),
-        user_id=_user_id(_field(fields, "user", str)),
-        value=_field(fields, "value", str) if fields.get("value") is not None else None,
-        reason=_field(fields, "reason", str, "") or None,
+        ts=field(fields, "ts", str),
+        action_id=field(fields, "action_id", str),
+        user_id=_user_id(field(fields, "user", str)),
+        value=field(fields, "value", str) if fields.get("value") is not None else None,
+        reason=field(fields, "reason", str, "") or None,
         channel=_conversation(channel) if channel else None,
-        team_id=_field(fields, "team_id", str, slack_people.TEAM_ID),
-        enterprise_id=_field(fields, "enterprise_id", str, "") or None,
-        force=_field(fields, "force", bool, default=False),
+        team_id=field(fields, "team_id", str, slack_people.TEAM_ID),
+        enterprise_id=field(fields, "enterprise_id", str, "") or None,
+        force=field(fields, "force", bool, default=False),
         deliveries=deliveries,
     )
 
@@ -130,24 +129,13 @@ def _user_id(user: str) -> str:
     return person.id if person else user
 
 
-def _field(fields: JsonObject, name: str, kind: type[Value], default: Value | None = None) -> Value:
-    value = fields.get(name)
-    value = default if value is None else value
-    if type(value) is not kind:
-        raise ApiError(400, f"{name} is missing, or no {_KINDS[kind]}.", param=name)
-    return value
-
-
-_KINDS: dict[type, str] = {str: "text", int: "whole number", bool: "true or false"}
-
-
 async def _order_faults(request: Request) -> Response:
     fields = await read_json(request, allowed=_FAULT)
-    method, times = _field(fields, "method", str), _field(fields, "next", int, 1)
+    method, times = field(fields, "method", str), field(fields, "next", int, 1)
     fault = Fault(
-        status=_field(fields, "status", int, 500),
-        retry_after_s=_field(fields, "retry_after_s", int, 1),
-        after=_field(fields, "after", bool, default=False),
+        status=field(fields, "status", int, 500),
+        retry_after_s=field(fields, "retry_after_s", int, 1),
+        after=field(fields, "after", bool, default=False),
     )
     _check(method, times, fault)
     await slack_faults.order(method, fault, times=times)
