@@ -223,6 +223,16 @@ async def test_as_many_packages_as_bring_it_strictly_above(owner: Owner) -> None
     assert await owner.available() == 200
 
 
+async def test_what_lapses_is_a_fall_too(service: Service, owner: Owner) -> None:
+    await owner.service.give(owner.place, 30, expires_at=await now() + timedelta(hours=1))
+    await owner.set(threshold=120)
+
+    await service.http.post("/sandbox/clock", json={"advance_s": 3601})
+
+    assert await eventually(owner.outcomes, lambda seen: len(seen) == 1, within_s=30) == [PAID]
+    assert await owner.available() == 200
+
+
 async def test_what_is_under_way_counts_and_many_more_deductions_ask_for_no_further_look(owner: Owner) -> None:
     by_hand = await owner.buy()
 

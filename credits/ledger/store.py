@@ -228,6 +228,9 @@ def alert_message(wallet: WalletState, now: datetime) -> outbox.Message | None:
     return None if event is None else message_of(wallet, event, available)
 
 
+_ASKED = "UPDATE wallets SET top_up_asked = true WHERE id = ANY($1)"
+
+
 async def _ask_for_top_ups(
     connection: BaseDBAsyncClient, changes: Changes, before: dict[str, int], now: datetime
 ) -> None:
@@ -249,7 +252,6 @@ async def _ask_for_top_ups(
         await outbox.add(connection, [look_message(wallet.account_id, wallet.id) for wallet in fallen])
 
 
-_ASKED = "UPDATE wallets SET top_up_asked = true WHERE id = ANY($1)"
 _OPEN_WALLET = """
 INSERT INTO wallets (id, account_id, owner_kind, owner_id, balance, held, debt, sequence, version, last_hash,
                      created_at)
