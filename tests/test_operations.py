@@ -106,9 +106,13 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
             await service.pay((await queries.purchase(purchase_id)).checkout_url or "", "expire")
             return "owner", {"input": {"purchaseId": purchase_id}}
         case "refund-purchase":
-            purchase_id = await purchased(service)
-            await service.pay((await queries.purchase(purchase_id)).checkout_url or "")
-            back = {"purchaseId": purchase_id, "amountMinor": 9_950, "reason": "Half of it was not needed"}
+            place = await service.account()
+            order = {"walletId": place.wallet_id, "packageCode": "STARTER", "idempotencyKey": uuid4().hex}
+            owner = await service.owner_token(place.account_id)
+            answer = await service.gql(OPERATIONS["purchase-credits"], owner, input=order)
+            bought = answer.data["purchaseCredits"]["purchase"]
+            await service.pay(bought["checkoutUrl"])
+            back = {"purchaseId": bought["id"], "amountMinor": 9_950, "reason": "Half of it was not needed"}
             return "operator", {"input": back | {"idempotencyKey": key}}
         case "deduct-credits":
             place = await service.account(credits_given=10)
