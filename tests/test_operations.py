@@ -106,14 +106,8 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
             await service.pay((await queries.purchase(purchase_id)).checkout_url or "", "expire")
             return "owner", {"input": {"purchaseId": purchase_id}}
         case "refund-purchase":
-            place = await service.account()
-            order = {"walletId": place.wallet_id, "packageCode": "STARTER", "idempotencyKey": uuid4().hex}
-            owner = await service.owner_token(place.account_id)
-            answer = await service.gql(OPERATIONS["purchase-credits"], owner, input=order)
-            bought = answer.data["purchaseCredits"]["purchase"]
-            await service.pay(bought["checkoutUrl"])
-            back = {"purchaseId": bought["id"], "amountMinor": 9_950, "reason": "Half of it was not needed"}
-            return "operator", {"input": back | {"idempotencyKey": key}}
+            back = {"amountMinor": 9_950, "reason": "Half of it was not needed", "idempotencyKey": key}
+            return "operator", {"input": {"purchaseId": await paid(service)} | back}
         case "deduct-credits":
             place = await service.account(credits_given=10)
             return "service", {"input": {"walletId": place.wallet_id, "stagingType": "OUTDOOR", "idempotencyKey": key}}
@@ -308,6 +302,17 @@ async def enterprise(service: Service) -> tuple[Place, Place]:
     account = (await account_places([account_id]))[account_id]
     await service.give(account, 10)
     return account, (await pool_places([pool.id]))[pool.id]
+
+
+async def paid(service: Service) -> str:
+    """A purchase of a fresh account, paid."""
+    place = await service.account()
+    wanted = {"walletId": place.wallet_id, "packageCode": "STARTER", "idempotencyKey": uuid4().hex}
+    owner = await service.owner_token(place.account_id)
+    answer = await service.gql(OPERATIONS["purchase-credits"], owner, input=wanted)
+    purchase: dict[str, str] = answer.data["purchaseCredits"]["purchase"]
+    await service.pay(purchase["checkoutUrl"])
+    return purchase["id"]
 
 
 async def purchased(service: Service) -> str:

@@ -70,7 +70,7 @@ async def test_papers_that_cannot_be_had_now_cost_no_credit_and_are_asked_for_ag
         purchase = await bought(buyer)
         async with provider_at(service, "http://127.0.0.1:9") as out_of_reach:
             with pytest.raises(Exception, match="did not answer"):
-                await read_papers(out_of_reach.gateway, purchase.id, looks=0)  # type: ignore[arg-type] # the same one
+                await read_papers(out_of_reach.gateway, purchase.id, looks=0)
         waiting = [each for each in await OutboxMessage.filter(job=PAPERS_JOB) if purchase.id in str(each.payload)]
         available = await buyer.available()
 
