@@ -27,7 +27,6 @@ _THREADS = {
     SCHEDULE_QUEUE: 2,
     allocations.QUEUE: 1,
     audit.QUEUE: 1,
-    top_ups.QUEUE: 1,
     purchases.QUEUE: 2,
     purchases.DAILY_QUEUE: 1,
 }

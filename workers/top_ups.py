@@ -12,10 +12,8 @@ from credits.top_ups.looking import look
 from credits.top_ups.service import resume, resume_with_other_cards
 from credits.top_ups.telling import ask_to_confirm, tell_suspended
 from workers.delivery import Handler
+from workers.purchases import QUEUE
 from workers.schedule import Job
-
-# With many suspended accounts the provider is asked for long; what else is scheduled does not wait for it.
-QUEUE = "cards"
 
 
 def handlers(checkouts: Checkouts, chat: ChatGateway, people: People) -> dict[str, Handler]:

@@ -132,7 +132,7 @@ async def to_be_charged(*, older_than_s: float, limit: int = 20) -> list[str]:
     """Purchases that have waited that long, in seconds, for the saved card to be charged."""
     rows = await get_connection("default").execute_query_dict(
         "SELECT id FROM purchases WHERE status = 'AWAITING_PAYMENT' AND method = 'SAVED_CARD'"
-        " AND created_at < credits_now() - make_interval(secs => $1) ORDER BY created_at LIMIT $2",
+        " AND coalesce(moved_at, created_at) < credits_now() - make_interval(secs => $1) ORDER BY created_at LIMIT $2",
         [older_than_s, limit],
     )
     return [row["id"] for row in rows]
