@@ -105,6 +105,8 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
             purchase_id = await purchased(service)
             await service.pay((await queries.purchase(purchase_id)).checkout_url or "", "expire")
             return "owner", {"input": {"purchaseId": purchase_id}}
+        case "purchase-returns":
+            return "operator", {"id": await paid(service)}
         case "refund-purchase":
             back = {"amountMinor": 9_950, "reason": "Half of it was not needed", "idempotencyKey": key}
             return "operator", {"input": {"purchaseId": await paid(service)} | back}
