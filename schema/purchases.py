@@ -49,11 +49,9 @@ class Purchase(Node):
         description="Where to pay; while AWAITING_PAYMENT, as soon as the payment provider has answered."
     )
     refunded_total: Money = strawberry.field(
-        description="What of the money was refunded, or is on its way back. (What a lost dispute took is not in it.)"
+        description="What of the money went back or is on its way, by refunds and by disputes that were lost."
     )
-    clawed_back: int = strawberry.field(
-        description="The credits that followed money that was refunded or lost in a dispute."
-    )
+    clawed_back: int = strawberry.field(description="The credits that followed it.")
     dispute: DisputeStatus | None = strawberry.field(
         description="Where the payer's bank disputes the payment; of several disputes the one that matters most."
     )

@@ -105,11 +105,11 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
             purchase_id = await purchased(service)
             await service.pay((await queries.purchase(purchase_id)).checkout_url or "", "expire")
             return "owner", {"input": {"purchaseId": purchase_id}}
+        case "purchase-returns":
+            return "operator", {"id": await paid(service)}
         case "refund-purchase":
-            purchase_id = await purchased(service)
-            await service.pay((await queries.purchase(purchase_id)).checkout_url or "")
-            back = {"purchaseId": purchase_id, "amountMinor": 9_950, "reason": "Half of it was not needed"}
-            return "operator", {"input": back | {"idempotencyKey": key}}
+            back = {"amountMinor": 9_950, "reason": "Half of it was not needed", "idempotencyKey": key}
+            return "operator", {"input": {"purchaseId": await paid(service)} | back}
         case "quote-purchase":
             return "member", {"walletId": demo.wallets["account"], "packageCode": "PROFESSIONAL", "quantity": 2}
         case "request-quote" | "set-price-agreement" | "set-package" | "set-staging-type":
@@ -333,6 +333,17 @@ async def enterprise(service: Service) -> tuple[Place, Place]:
     account = (await account_places([account_id]))[account_id]
     await service.give(account, 10)
     return account, (await pool_places([pool.id]))[pool.id]
+
+
+async def paid(service: Service) -> str:
+    """A purchase of a fresh account, paid."""
+    place = await service.account()
+    wanted = {"walletId": place.wallet_id, "packageCode": "STARTER", "idempotencyKey": uuid4().hex}
+    owner = await service.owner_token(place.account_id)
+    answer = await service.gql(OPERATIONS["purchase-credits"], owner, input=wanted)
+    purchase: dict[str, str] = answer.data["purchaseCredits"]["purchase"]
+    await service.pay(purchase["checkoutUrl"])
+    return purchase["id"]
 
 
 async def purchased(service: Service) -> str:

@@ -66,7 +66,7 @@ class Paid:
         return view.credits, view.frozen, view.available, view.debt
 
     async def returned(self) -> tuple[int, int, DisputeStatus | None]:
-        """The money that was refunded, the credits that followed, and the dispute."""
+        """The money that went back, the credits that followed, and the dispute."""
         view = await self.view()
         return view.refunded.amount_minor, view.clawed_back, view.dispute
 
@@ -237,7 +237,7 @@ async def test_a_dispute_that_is_lost_takes_what_was_frozen_and_the_rest_is_owed
     await paid.disputed("lost", deliveries=3)
 
     assert await paid.balance() == (0, 0, 0, 20)
-    assert await paid.returned() == (0, 100, DisputeStatus.LOST)
+    assert await paid.returned() == (19_900, 100, DisputeStatus.LOST)
     (taken,) = await Clawback.filter(purchase_id=paid.id)
     assert (taken.credits, taken.debt) == (100, 20)
 
@@ -257,7 +257,7 @@ async def test_what_was_refunded_before_a_dispute_is_not_taken_twice(paid: Paid)
 
     await paid.disputed("lost")
 
-    assert await paid.returned() == (9_950, 100, DisputeStatus.LOST)
+    assert await paid.returned() == (19_900, 100, DisputeStatus.LOST)
     assert await paid.balance() == (0, 0, 0, 0)
 
 
@@ -272,7 +272,7 @@ async def test_as_long_as_one_of_two_disputes_is_open_nothing_thaws(paid: Paid) 
 
     assert still == (100, 100, 0, 0)
     assert await paid.balance() == (75, 0, 75, 0)
-    assert await paid.returned() == (0, 25, DisputeStatus.LOST)
+    assert await paid.returned() == (5_000, 25, DisputeStatus.LOST)
 
 
 async def test_a_dispute_that_was_lost_and_is_won_on_appeal_gives_the_credits_back(paid: Paid) -> None:
@@ -395,7 +395,7 @@ async def test_every_order_of_a_payment_and_what_goes_back_of_it_ends_in_the_sam
             await _happen(service, news[number])
         ends.add((await paid.returned(), await paid.balance()))
 
-    assert ends == {((0, 25, DisputeStatus.LOST), (75, 0, 75, 0))}
+    assert ends == {((4_975, 25, DisputeStatus.LOST), (75, 0, 75, 0))}
     assert await broken() == {}
 
 
@@ -423,7 +423,7 @@ async def test_repeated_and_shuffled_news_at_once_end_in_the_same_place(service:
     for first in range(0, len(news), 4):
         await asyncio.gather(*(_happen(service, each) for each in news[first : first + 4]))
 
-    assert await paid.returned() == (1_990, 20, DisputeStatus.OPEN)
+    assert await paid.returned() == (3_980, 20, DisputeStatus.OPEN)
     assert await paid.balance() == (80, 80, 0, 0)
     await record(left(DisputeState.WON))
     assert await paid.balance() == (80, 0, 80, 0)
@@ -523,7 +523,7 @@ async def test_what_the_bank_has_taken_is_not_refunded_too(paid: Paid) -> None:
 async def record_lost_elsewhere(paid: Paid) -> None:
     """The bank has decided, and takes the part that was disputed."""
     await paid.disputed("lost")
-    assert await paid.returned() == (0, 50, DisputeStatus.LOST)
+    assert await paid.returned() == (9_950, 50, DisputeStatus.LOST)
 
 
 async def test_what_the_provider_refuses_is_said_and_the_same_call_says_it_again(paid: Paid) -> None:

@@ -50,8 +50,8 @@ def handlers(checkouts: Checkouts, records: PaymentRecords, chat: ChatGateway, p
 
 
 def scheduled(checkouts: Checkouts, records: PaymentRecords) -> list[Job]:
-    """Addresses for purchases that have waited too long for theirs; a look at those that are open; once a day the
-    provider's records against ours."""
+    """Addresses and charges for purchases that have waited too long for theirs; a look at those that are open; once
+    a day the provider's records against ours."""
 
     async def finish() -> None:
         await finish_checkouts(checkouts, older_than_s=_LATE_AFTER_S)

@@ -53,17 +53,14 @@ class Returns:
 
     @property
     def refunded_minor(self) -> int:
-        """The money that was refunded, in the currency's smallest unit, without what of it was tax on top."""
-        return min(self._refunds(_TAKES), self.total.amount_minor)
+        """The money that went back by refunds and lost disputes, in the currency's smallest unit, without what of it
+        was tax on top."""
+        return min(self._refunds(_TAKES) + self._lost_minor, self.total.amount_minor)
 
     @property
     def clawed_back(self) -> int:
-        """The credits that follow the money that was refunded and what disputes have lost."""
-        return clawback_due(
-            self.credits,
-            refunded_minor=self._refunds(_TAKES) + self._lost_minor,
-            total_minor=self.total.amount_minor,
-        )
+        """The credits that follow the money."""
+        return clawback_due(self.credits, refunded_minor=self.refunded_minor, total_minor=self.total.amount_minor)
 
     @property
     def dispute(self) -> DisputeStatus | None:

@@ -39,9 +39,9 @@ def returns(
         ([(199, SUCCEEDED), (1, SUCCEEDED)], [], 200, 1, 9_800),
         ([(11_900, SUCCEEDED)], [], 10_000, 50, 0),
         ([], [(10_000, INQUIRY), (10_000, OPEN), (10_000, WON)], 0, 0, 10_000),
-        ([], [(4_000, LOST)], 0, 20, 6_000),
-        ([(5_000, SUCCEEDED)], [(4_000, LOST)], 5_000, 45, 1_000),
-        ([(8_000, SUCCEEDED)], [(10_000, LOST)], 8_000, 50, 0),
+        ([], [(4_000, LOST)], 4_000, 20, 6_000),
+        ([(5_000, SUCCEEDED)], [(4_000, LOST)], 9_000, 45, 1_000),
+        ([(8_000, SUCCEEDED)], [(10_000, LOST)], 10_000, 50, 0),
     ],
 )
 def test_credits_follow_the_money_that_went_back_and_never_more_of_them_than_were_bought(
