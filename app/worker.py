@@ -29,7 +29,6 @@ _THREADS = {
     audit.QUEUE: 1,
     purchases.QUEUE: 2,
     purchases.DAILY_QUEUE: 1,
-    top_ups.QUEUE: 1,
 }
 _EXPIRE_APPROVALS_EVERY_S = 10.0
 
