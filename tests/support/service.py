@@ -38,6 +38,8 @@ WEBHOOK_SECRET = "whsec_of_these_tests"
 SLACK_SECRET = "0123456789abcdef0123456789abcdef"
 # Several processes test at once, some of them with four more of the service, and a server has 100 connections.
 POOL = 8
+# What a test asks for is answered, however busy the machine is; that waits are bounded has tests of its own.
+PATIENCE_S = 20.0
 SERVICE_KEY = "svc_0123456789abcdef0123456789abcdef"
 
 
@@ -49,6 +51,8 @@ def settings_for(port: int, *, data_dir: Path, **changes: Any) -> Settings:
             "port": port,
             "data_dir": data_dir,
             "database_pool": POOL,
+            "request_timeout_s": PATIENCE_S,
+            "checkout_wait_s": PATIENCE_S,
             "jwt_secret": SecretStr(JWT_SECRET),
             "stripe_webhook_secret": SecretStr(WEBHOOK_SECRET),
             "slack_signing_secret": SecretStr(SLACK_SECRET),
@@ -275,6 +279,8 @@ def environment_of(database_url: str, redis_url: str = "") -> dict[str, str]:
     return {
         "DATABASE_URL": database_url,
         "DATABASE_POOL": str(POOL),
+        "REQUEST_TIMEOUT_S": str(PATIENCE_S),
+        "CHECKOUT_WAIT_S": str(PATIENCE_S),
         "REDIS_URL": redis_url,
         "JWT_SECRET": JWT_SECRET,
         "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
