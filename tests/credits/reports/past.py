@@ -46,7 +46,7 @@ async def do(at: str | datetime, *commands: Command) -> list[Line]:
         await connection.execute_query("SET LOCAL TIME ZONE 'UTC'")
         await connection.execute_query("SELECT set_config('past.now', $1, true)", [when.isoformat()])
         outcomes = (await post(connection, commands)).outcomes
-    lines = []
+    lines: list[Line] = []
     for (outcome,) in outcomes:
         assert isinstance(outcome, Posted), outcome
         lines += outcome.lines

@@ -10,6 +10,7 @@ import pytest
 from tortoise.connection import get_connection
 
 from credits.access.keys import add_api_key, new_secret
+from credits.access.models import ApiKey
 from credits.accounts.models import Account, Membership
 from credits.accounts.rules import Scope
 from credits.actors import SYSTEM, Actor, ActorKind
@@ -207,8 +208,7 @@ async def test_a_key_for_some_wallets_is_not_told_what_the_whole_pool_used(servi
         scopes=frozenset({Scope.READ}),
         at=datetime.now(UTC),
     )
-    key.wallet_ids = [home.pool.wallet_id]  # type: ignore[assignment]
-    await key.save()
+    await ApiKey.filter(id=key.id).update(wallet_ids=[home.pool.wallet_id])
     asked = '(id: $id) { usage(from: "2025-01-01", to: "2025-01-31") { credits } } }'
 
     whole = await service.gql("query ($id: ID!) { pool" + asked, secret, id=home.pool.pool_id)
