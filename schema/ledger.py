@@ -21,7 +21,7 @@ from schema.catalogue import StagingType, UnitPrice
 from schema.context import Context, Info
 from schema.holds import Hold
 from schema.node import Node
-from schema.pagination import After, Connection, First, Position, connection, instant_at, number_at
+from schema.pagination import After, Connection, First, Position, Unfinished, connection, instant_at, number_at
 from schema.people import Actor
 from schema.permissions import check_kind, place_for, require, see_history
 from schema.reports import Forecast, From, To, UsageReport
@@ -84,7 +84,11 @@ class TransactionFilter:
     staging_types: list[str] | None = None
     reference: str | None = strawberry.field(default=None, description="Exact.")
     actor_id: strawberry.ID | None = None
-    search: str | None = strawberry.field(default=None, description="Part of the reference or description, any case.")
+    search: str | None = strawberry.field(
+        default=None,
+        description="Part of the reference or description, any case. A page looks at no more than 100,000 "
+        "transactions: it may be short, or empty, and still have a next one.",
+    )
 
     def chosen(self) -> queries.LineFilter:
         """As the domain takes it."""
@@ -193,8 +197,11 @@ class Wallet(Node):
         require(info.context.standing, Action.SEE_HISTORY, self.place)
         chosen = filter.chosen() if filter else queries.LineFilter()
 
-        async def read(limit: int, position: Position | None) -> Sequence[wallet.Line]:
+        async def read(limit: int, position: Position | None) -> Sequence[wallet.Line] | Unfinished[wallet.Line]:
             below = number_at(position, 0) if position else None
+            if chosen.search is not None:
+                lines, read_to = await queries.search_wallet(self.id, chosen, limit=limit, before_sequence=below)
+                return lines if read_to is None else Unfinished(lines, (str(read_to),))
             return await queries.wallet_lines(self.id, chosen, limit=limit, before_sequence=below)
 
         return await connection(
@@ -218,8 +225,11 @@ async def account_history(
     """All wallets of an account together, newest first; the caller may see them."""
     conditions = chosen.chosen() if chosen else queries.LineFilter()
 
-    async def read(limit: int, position: Position | None) -> Sequence[wallet.Line]:
+    async def read(limit: int, position: Position | None) -> Sequence[wallet.Line] | Unfinished[wallet.Line]:
         before = (instant_at(position, 0), position[1]) if position else None
+        if conditions.search is not None:
+            lines, read_to = await queries.search_account(account_id, conditions, limit=limit, before=before)
+            return lines if read_to is None else Unfinished(lines, (read_to[0].isoformat(), read_to[1]))
         return await queries.account_lines(account_id, conditions, limit=limit, before=before)
 
     return await connection(
