@@ -14,14 +14,17 @@ from credits.ids import Kind
 from credits.ledger import holds, lots, queries, wallet
 from credits.ledger.models import LotSource, TransactionKind
 from credits.money import Money
+from credits.reports.rules import Period, UsageGroup
+from credits.reports.usage import wallets_usage
 from schema.balances import AutoTopUp, Balance, BalanceAlert, alert_of, top_up_of
 from schema.catalogue import StagingType, UnitPrice
 from schema.context import Context, Info
 from schema.holds import Hold
 from schema.node import Node
-from schema.pagination import After, Connection, First, Position, connection, instant_at, number_at
+from schema.pagination import After, Connection, First, Position, Unfinished, connection, instant_at, number_at
 from schema.people import Actor
 from schema.permissions import check_kind, place_for, require, see_history
+from schema.reports import Forecast, From, To, UsageReport
 from schema.scalars import Long, Metadata
 
 if TYPE_CHECKING:
@@ -81,7 +84,11 @@ class TransactionFilter:
     staging_types: list[str] | None = None
     reference: str | None = strawberry.field(default=None, description="Exact.")
     actor_id: strawberry.ID | None = None
-    search: str | None = strawberry.field(default=None, description="Part of the reference or description, any case.")
+    search: str | None = strawberry.field(
+        default=None,
+        description="Part of the reference or description, any case. A page looks at no more than 100,000 "
+        "transactions: it may be short, or empty, and still have a next one.",
+    )
 
     def chosen(self) -> queries.LineFilter:
         """As the domain takes it."""
@@ -163,6 +170,17 @@ class Wallet(Node):
             node=Hold.of,
         )
 
+    @strawberry.field(description="What was spent from it, by local days.")
+    async def usage(self, info: Info, from_: From, to: To, group_by: UsageGroup = UsageGroup.DAY) -> UsageReport | None:
+        require(info.context.standing, Action.SEE_HISTORY, self.place)
+        return UsageReport.of(await wallets_usage([self.id], Period.checked(from_, to), group_by))
+
+    @strawberry.field(description="How long its credits last.")
+    async def forecast(self, info: Info) -> Forecast | None:
+        require(info.context.standing, Action.SEE_FORECAST, self.place)
+        found = await info.context.loaders.forecasts.load(self.id)
+        return Forecast.of(found) if found else None
+
     @strawberry.field(description="When people are told that the balance is low.")
     async def alert(self, info: Info) -> BalanceAlert:
         require(info.context.standing, Action.SEE_ALERT, self.place)
@@ -184,8 +202,11 @@ class Wallet(Node):
         require(info.context.standing, Action.SEE_HISTORY, self.place)
         chosen = filter.chosen() if filter else queries.LineFilter()
 
-        async def read(limit: int, position: Position | None) -> Sequence[wallet.Line]:
+        async def read(limit: int, position: Position | None) -> Sequence[wallet.Line] | Unfinished[wallet.Line]:
             below = number_at(position, 0) if position else None
+            if chosen.search is not None:
+                lines, read_to = await queries.search_wallet(self.id, chosen, limit=limit, before_sequence=below)
+                return lines if read_to is None else Unfinished(lines, (str(read_to),))
             return await queries.wallet_lines(self.id, chosen, limit=limit, before_sequence=below)
 
         return await connection(
@@ -209,8 +230,11 @@ async def account_history(
     """All wallets of an account together, newest first; the caller may see them."""
     conditions = chosen.chosen() if chosen else queries.LineFilter()
 
-    async def read(limit: int, position: Position | None) -> Sequence[wallet.Line]:
+    async def read(limit: int, position: Position | None) -> Sequence[wallet.Line] | Unfinished[wallet.Line]:
         before = (instant_at(position, 0), position[1]) if position else None
+        if conditions.search is not None:
+            lines, read_to = await queries.search_account(account_id, conditions, limit=limit, before=before)
+            return lines if read_to is None else Unfinished(lines, (read_to[0].isoformat(), read_to[1]))
         return await queries.account_lines(account_id, conditions, limit=limit, before=before)
 
     return await connection(

@@ -7,6 +7,7 @@ import base64
 import binascii
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
@@ -91,31 +92,47 @@ def instant_at(position: Position, index: int) -> datetime:
     return at
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished(Generic[Row]):
+    """What was found up to a position, where reading stopped before it had found enough: there may be more below."""
+
+    rows: Sequence[Row]
+    read_to: Position
+
+
 async def connection(
     *,
     list_name: str,
     first: int | None,
     after: str | None,
     key: Callable[[Row], Position],
-    read: Callable[[int, Position | None], Awaitable[Sequence[Row]]],
+    read: Callable[[int, Position | None], Awaitable[Sequence[Row] | Unfinished[Row]]],
     node: Callable[[Row], Node],
     key_length: int = 1,
 ) -> Connection[Node]:
     """A page of a list. `read` is asked for one row more than wanted, below the position of `after` if given;
-    `key` tells a row's position. Raises BadInput for a size outside 1 to 100 and for a foreign cursor."""
+    `key` tells a row's position. After an unfinished page, which may be short or empty, `endCursor` goes on from where
+    reading stopped. Raises BadInput for a size outside 1 to 100 and for a foreign cursor."""
     size = 25 if first is None else first
     if not 1 <= size <= MAX_PAGE:
         raise BadInput("first", f"A page has 1 to {MAX_PAGE} entries; this asks for {size}.")
     position = None if after is None else decode_cursor(list_name, after, key_length)
-    rows = await read(size + 1, position)
+    found = await read(size + 1, position)
+    rows, read_to = (found.rows, found.read_to) if isinstance(found, Unfinished) else (found, None)
     edges = [Edge(cursor=encode_cursor(list_name, key(row)), node=node(row)) for row in rows[:size]]
     return Connection(
         edges=edges,
         nodes=[edge.node for edge in edges],
         page_info=PageInfo(
-            has_next_page=len(rows) > size,
+            has_next_page=len(rows) > size or read_to is not None,
             has_previous_page=after is not None,
             start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
+            end_cursor=_end(list_name, edges, read_to if len(rows) <= size else None),
         ),
     )
+
+
+def _end(list_name: str, edges: Sequence[Edge[Node]], read_to: Position | None) -> str | None:
+    if read_to is not None:
+        return encode_cursor(list_name, read_to)
+    return edges[-1].cursor if edges else None

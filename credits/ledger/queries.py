@@ -44,10 +44,12 @@ _STEP = """
 SELECT s.hold_id, s.transaction_id FROM hold_steps s LEFT JOIN transactions t ON t.id = s.transaction_id
 WHERE s.id = $1 ORDER BY t.sequence
 """
-_LINE = """
-SELECT t.*, x.transaction_id AS text_id, x.salt, x.reference, x.description, x.metadata,
-       (SELECT json_agg(json_build_array(d.lot_id, d.credits) ORDER BY d.lot_id COLLATE "C")
-        FROM transaction_lots d WHERE d.transaction_id = t.id) AS draws
+_DRAWS = """(
+    SELECT json_agg(json_build_array(d.lot_id, d.credits) ORDER BY d.lot_id COLLATE "C")
+    FROM transaction_lots d WHERE d.transaction_id = t.id
+)"""
+_LINE = f"""
+SELECT t.*, x.transaction_id AS text_id, x.salt, x.reference, x.description, x.metadata, {_DRAWS} AS draws
 FROM transactions t LEFT JOIN transaction_texts x ON x.transaction_id = t.id
 """
 
@@ -205,6 +207,102 @@ async def account_lines(
     values.append(limit)
     sql = f"{_LINE} WHERE {where} ORDER BY t.created_at DESC, t.id DESC LIMIT ${len(values)}"
     return [_line(row) for row in await _read(sql, *values)]
+
+
+# A search for a part of a text has no index: one of trigrams would cost each deduction more than all else of it, and
+# not every server has it. It goes from the newest to the oldest instead, so many transactions in one statement, and
+# for one page no further than to the most: whatever the size of the ledger, a page costs no more than that.
+WINDOW = 20_000
+MOST_SEARCHED = 100_000
+Where = tuple[Any, ...]
+
+
+async def search_wallet(
+    wallet_id: str,
+    chosen: LineFilter,
+    *,
+    limit: int,
+    before_sequence: int | None = None,
+    window: int = WINDOW,
+    most: int = MOST_SEARCHED,
+) -> tuple[list[Line], int | None]:
+    """As wallet_lines, and the sequence number to go on below where it came to the most before it had found so many."""
+    before = None if before_sequence is None else (before_sequence,)
+    newest = _Newest("t.wallet_id = $1", wallet_id, ("sequence",), window, most)
+    lines, read_to = await newest.search(chosen, limit=limit, before=before)
+    return lines, read_to[0] if read_to else None
+
+
+async def search_account(
+    account_id: str,
+    chosen: LineFilter,
+    *,
+    limit: int,
+    before: tuple[datetime, str] | None = None,
+    window: int = WINDOW,
+    most: int = MOST_SEARCHED,
+) -> tuple[list[Line], tuple[datetime, str] | None]:
+    """As account_lines, and the (time, id) to go on before where it came to the most before it had found so many."""
+    newest = _Newest("t.account_id = $1", account_id, ("created_at", "id"), window, most)
+    if chosen.end is not None:
+        before = min(before or (chosen.end, ""), (chosen.end, ""))
+    lines, read_to = await newest.search(chosen, limit=limit, before=before)
+    return lines, (read_to[0], read_to[1]) if read_to else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """Transactions of a wallet or an account, from the newest on in the order of these columns, window by window."""
+
+    whose: str
+    owner_id: str
+    columns: tuple[str, ...]
+    window: int
+    most: int
+
+    async def search(self, chosen: LineFilter, *, limit: int, before: Where | None) -> tuple[list[Line], Where | None]:
+        found: list[Line] = []
+        searched = 0
+        while len(found) < limit:
+            found += await self._found(chosen, limit - len(found), before)
+            end = await self._end(before)
+            searched += self.window
+            if len(found) >= limit or end is None or (chosen.start and end["created_at"] < chosen.start):
+                break
+            before = tuple(end[column] for column in self.columns)
+            if searched >= self.most:
+                return found, before
+        return found, None
+
+    async def _found(self, chosen: LineFilter, limit: int, before: Where | None) -> list[Line]:
+        lines, values = self._lines(before)
+        where, values = _conditions(chosen, [], values)
+        # (OFFSET 0: each text is looked up by its transaction, however many there are of others.)
+        sql = f"""
+        SELECT t.*, x.transaction_id AS text_id, x.salt, x.reference, x.description, x.metadata, {_DRAWS} AS draws
+        FROM (SELECT t.* {lines} LIMIT {self.window}) t
+        CROSS JOIN LATERAL (SELECT * FROM transaction_texts x WHERE x.transaction_id = t.id OFFSET 0) x
+        WHERE {where} {self._order} LIMIT {limit}
+        """
+        return [_line(row) for row in await _read(sql, *values)]
+
+    async def _end(self, before: Where | None) -> dict[str, Any] | None:
+        """The last one of a window; None where it is the last window."""
+        lines, values = self._lines(before)
+        columns = ", ".join({f"t.{column}": None for column in (*self.columns, "created_at")})
+        rows = await _read(f"SELECT {columns} {lines} OFFSET {self.window - 1} LIMIT 1", *values)
+        return rows[0] if rows else None
+
+    def _lines(self, before: Where | None) -> tuple[str, list[Any]]:
+        below = ""
+        if before is not None:
+            columns = ", ".join(f"t.{column}" for column in self.columns)
+            below = f"AND ({columns}) < ({', '.join(f'${number}' for number in range(2, 2 + len(before)))})"
+        return f"FROM transactions t WHERE {self.whose} {below} {self._order}", [self.owner_id, *(before or ())]
+
+    @property
+    def _order(self) -> str:
+        return "ORDER BY " + ", ".join(f"t.{column} DESC" for column in self.columns)
 
 
 def _conditions(chosen: LineFilter, conditions: list[str], values: list[Any]) -> tuple[str, list[Any]]:
