@@ -101,6 +101,9 @@ class Action(Enum):
     SEE_WHOLE_ACCOUNT = _permission(
         Scope.READ, Role.OWNER, Role.AUDITOR, Role.SERVICE, Role.OPERATOR, every_wallet=True
     )
+    SEE_STATEMENT = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.ADMINISTRATOR, Role.OPERATOR)
+    EXPORT_WALLET = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.OPERATOR)
+    EXPORT_ACCOUNT = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.OPERATOR, every_wallet=True)
     SEE_MEMBERS = _permission(None, Role.OWNER, Role.AUDITOR, Role.OPERATOR)
     SEE_EMAILS = _permission(None, Role.OWNER, Role.OPERATOR)
     SEE_AUDIT_LOG = _permission(None, Role.OWNER, Role.AUDITOR, Role.OPERATOR)
