@@ -21,7 +21,7 @@ _LONGEST_NAME = 40
 
 def chart(name: str, month: date, used: Sequence[int]) -> bytes:
     """A PNG of the credits used on each day of the month."""
-    picture = Image.new("RGB", tuple(side * _FINER for side in _SIZE), (255, 255, 255))
+    picture = Image.new("RGB", (_SIZE[0] * _FINER, _SIZE[1] * _FINER), (255, 255, 255))
     draw = ImageDraw.Draw(picture)
     shown = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
     _write(draw, (_LEFT, 24), drawable(f"{shown}: credits used in {named(month)}"), size=30, bold=True)
@@ -92,4 +92,4 @@ def _write(
     anchor: str = "la",
 ) -> None:
     font = ImageFont.truetype(BOLD if bold else REGULAR, size * _FINER)
-    draw.text(_finer(*at), text, font=font, fill=colour, anchor=anchor)
+    draw.text((at[0] * _FINER, at[1] * _FINER), text, font=font, fill=colour, anchor=anchor)

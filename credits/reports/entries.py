@@ -107,7 +107,7 @@ def of_filter(account_id: str, wallet_id: str | None, chosen: LineFilter, zones:
     where, values = matching(chosen, account_id=account_id, wallet_id=wallet_id)
     order = "t.account_id, t.created_at, t.id" if wallet_id is None else "t.wallet_id, t.sequence"
     sql = f"""SELECT {_times(zones)}, t.wallet_id, {_safe("coalesce(od.name, op.name, oa.name)")} AS wallet, t.sequence,
-    t.id, t.kind, t.change AS credits, t.balance_after, t.staging_type, t.quantity, {_TEXTS}, 
+    t.id, t.kind, t.change AS credits, t.balance_after, t.staging_type, t.quantity, {_TEXTS},
     x.metadata::text AS metadata, t.transfer_id, t.purchase_id, t.hold_id, t.refunds_id
 {_FROM} JOIN wallets w ON w.id = t.wallet_id JOIN accounts oa ON oa.id = w.account_id
 LEFT JOIN pools op ON op.id = w.owner_id LEFT JOIN departments od ON od.id = w.owner_id

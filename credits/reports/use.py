@@ -61,7 +61,7 @@ async def by_staging_type(statement: Statement) -> list[Used]:
     return _most_first(await _read(_BY_TYPE, statement.wallet_id, statement.after_sequence, statement.last_sequence))
 
 
-async def by_department(account_id: str, kind: OwnerKind, owner_id: str, month: date) -> list[Used]:
+async def by_department(account_id: str, kind: OwnerKind, owner_id: str | None, month: date) -> list[Used]:
     """What an account's, or a pool's, wallet and those below it used in a month, most first; nothing of what has none
     below it."""
     if kind is OwnerKind.DEPARTMENT:
