@@ -90,6 +90,10 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
         case "history":
             chosen = {"kinds": ["GRANT"], "from": "2020-01-01T00:00:00Z", "search": "opening"}
             return "owner", {"walletId": demo.wallets["department"], "first": 2, "filter": chosen}
+        case "statement":
+            return "owner", {"walletId": demo.wallets["department"], "month": (await now()).date().isoformat()}
+        case "export-transactions":
+            return "auditor", {"input": {"accountId": demo.accounts["demo"], "filter": {"kinds": ["GRANT"]}}}
         case "purchase-credits":
             return "owner", {
                 "input": {"walletId": demo.wallets["pool"], "packageCode": "STARTER", "idempotencyKey": key}

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from credits.access.keys import hash_of
 from credits.access.models import ApiKey
@@ -174,6 +175,8 @@ _RELEASE = """mutation ($id: ID!, $key: String!) { done: releaseHold(input: {hol
   hold { status } userErrors { code } } }"""
 _EXTEND = """mutation ($id: ID!, $key: String!) { done: extendHold(input: {holdId: $id, expiresInSeconds: 600,
   idempotencyKey: $key}) { hold { expiresAt } userErrors { code } } }"""
+_EXPORT = """mutation ($id: ID!) { done: exportTransactions(input: {accountId: $id, filter: {kinds: [GRANT]}}) {
+  url expiresAt userErrors { code } } }"""
 _TO_POOL = """mutation ($id: ID!, $pool: ID!, $key: String!) { done: allocateCredits(input: {fromWalletId: $id,
   toWalletId: $pool, credits: 1, idempotencyKey: $key}) { from { id } to { id } transactions { change }
   userErrors { code } } }"""
@@ -283,6 +286,14 @@ ROWS = {
             ("holds", "department"),
         )
     },
+    **{
+        f"wallet.statement({of})": Row(
+            _query("wallet", f'statement(month: "{datetime.now(UTC).date()}") {{ closing csvUrl pdfUrl }}'),
+            WALLET[of],
+            ("wallet", "statement"),
+        )
+        for of in ("account", "pool")
+    },
     "wallet.alert(account)": Row(_query("wallet", "alert { threshold }"), WALLET["account"], ("wallet", "alert")),
     "transaction": Row(_query("transaction", "change"), _transaction, ("transaction",)),
     "hold": Row(_query("hold", "status wallet { id }"), _hold, ("hold",)),
@@ -311,6 +322,7 @@ ROWS = {
     "deleteApprovalPolicy": Row(_DELETE_POLICY, _policy, ("done", "id")),
     **{f"setBalanceAlert({of})": Row(_SET_ALERT, WALLET[of], ("done", "wallet")) for of in ("account", "department")},
     "snoozeAlert(department)": Row(_SNOOZE, WALLET["department"], ("done", "wallet")),
+    "exportTransactions": Row(_EXPORT, PLACE["account"], ("done", "url")),
     "accounts": Row("{ accounts(first: 1) { nodes { id } } }", None, ("accounts", "nodes")),
     "account.auditLog": Row(
         _query("account", "auditLog { nodes { id } }"), PLACE["account"], ("account", "auditLog", "nodes")

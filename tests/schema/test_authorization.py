@@ -34,8 +34,6 @@ OPEN = {
     "pool.usage",
     "wallet.usage(account)",
     "wallet.usage(department)",
-    "wallet.statement(account)",
-    "wallet.statement(pool)",
     "wallet.forecast(account)",
     "wallet.forecast(department)",
     "wallet.autoTopUp(account)",
@@ -51,14 +49,13 @@ OPEN = {
     "deleteWebhookEndpoint",
     "rollWebhookSecret",
     "resendWebhook",
-    "exportTransactions",
     "refundPurchase",
     "setPackage",
     "setStagingType",
     "setPriceAgreement",
 }
 # How many they are. It comes down with them and never goes up: what is new in the matrix is built with its row.
-STILL_OPEN = 30
+STILL_OPEN = 27
 
 
 def _matrix() -> dict[str, dict[str, str]]:
