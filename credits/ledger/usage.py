@@ -4,7 +4,8 @@ A deduction counts for who was acted for, else who did it; a refund on the day o
 type and the person of the deduction that it undoes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -15,7 +16,7 @@ from credits.ledger.wallet import Line
 UseKey = tuple[str, date, str, str]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
     """What a person used of a staging type, from a wallet, on the day (or in the month that begins) `since`: credits
     deducted and refunded, and the jobs that were deducted for."""
@@ -34,6 +35,15 @@ class Use:
         """What there is one row of."""
         return self.wallet_id, self.since, self.staging_type, self.person_id
 
+    def plus(self, other: "Use") -> "Use":
+        """Both of one key."""
+        return replace(
+            self,
+            credits=self.credits + other.credits,
+            refunded=self.refunded + other.refunded,
+            operations=self.operations + other.operations,
+        )
+
     @property
     def amounts(self) -> tuple[int, int, int]:
         """Credits deducted, credits refunded, jobs."""
@@ -42,39 +52,41 @@ class Use:
 
 def uses_of(lines: Iterable[Line], spent: Mapping[str, Spent]) -> list[Use]:
     """What these transactions used, by day; of refunds `spent` has what they undo. In the order of the keys."""
-    uses: dict[UseKey, Use] = {}
-    for line in lines:
-        if line.kind is TransactionKind.DEDUCTION:
-            use = _of(uses, line, line.staging_type or "", line.actor.person_id)
-            use.credits -= line.change
-            use.operations += line.quantity or 0
-        elif line.kind is TransactionKind.REFUND:
-            undone = spent[line.refunds_id or ""]
-            _of(uses, line, undone.staging_type or "", undone.person_id).refunded += line.change
+    uses = total(use for line in lines if (use := _use_of(line, spent)))
     return [uses[key] for key in sorted(uses)]
 
 
-def _of(uses: dict[UseKey, Use], line: Line, staging_type: str, person_id: str) -> Use:
-    key = (line.wallet_id, line.local_day, staging_type, person_id)
-    if key not in uses:
-        uses[key] = Use(
-            wallet_id=line.wallet_id,
-            since=line.local_day,
-            staging_type=staging_type,
-            person_id=person_id,
-            account_id=line.account_id,
-        )
-    return uses[key]
+def _use_of(line: Line, spent: Mapping[str, Spent]) -> Use | None:
+    if line.kind is TransactionKind.DEDUCTION:
+        staging_type, person_id, amounts = line.staging_type, line.actor.person_id, (-line.change, 0, line.quantity)
+    elif line.kind is TransactionKind.REFUND:
+        undone = spent[line.refunds_id or ""]
+        staging_type, person_id, amounts = undone.staging_type, undone.person_id, (0, line.change, 0)
+    else:
+        return None
+    credits_taken, refunded, operations = amounts
+    return Use(
+        wallet_id=line.wallet_id,
+        since=line.local_day,
+        staging_type=staging_type or "",
+        person_id=person_id,
+        account_id=line.account_id,
+        credits=credits_taken,
+        refunded=refunded,
+        operations=operations or 0,
+    )
 
 
-def by_month(uses: Sequence[Use]) -> list[Use]:
+def by_month(uses: Iterable[Use]) -> list[Use]:
     """The same, by the first day of the month; in the order of the keys."""
-    months: dict[UseKey, Use] = {}
-    for use in uses:
-        first = replace(use, since=use.since.replace(day=1))
-        month = months.setdefault(first.key, first)
-        if month is not first:
-            month.credits += use.credits
-            month.refunded += use.refunded
-            month.operations += use.operations
+    months = total(replace(use, since=use.since.replace(day=1)) for use in uses)
     return [months[key] for key in sorted(months)]
+
+
+def total(*several: Iterable[Use]) -> dict[UseKey, Use]:
+    """All of them added up, by key."""
+    totals: dict[UseKey, Use] = {}
+    for use in itertools.chain(*several):
+        so_far = totals.get(use.key)
+        totals[use.key] = use if so_far is None else so_far.plus(use)
+    return totals
