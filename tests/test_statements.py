@@ -13,15 +13,23 @@ import pytest
 from pypdf import PdfReader
 from tortoise.connection import get_connection
 from tortoise.exceptions import OperationalError
+from tortoise.transactions import in_transaction
 
-from credits.accounts.models import Account
+from credits.accounts.models import Account, Pool
+from credits.accounts.queries import pool_places
 from credits.accounts.rules import Place
+from credits.accounts.service import create_pool
+from credits.actors import SYSTEM
+from credits.ids import Kind, make_id
+from credits.ledger.commands import Deduction
 from credits.outbox import OutboxMessage
 from credits.reports.closing import close_account, close_months
 from credits.reports.messages import CLOSED_JOB
 from credits.reports.months import following, month_of
-from tests.support.past import gave, refunded, spent, swept
+from tests.support.past import gave, moved, posted, refunded, spent, swept
 from tests.support.service import SERVICE_KEY, Answer, Service
+from tests.support.slack import Posted, Slack, eventually
+from tests.test_allocations import Firm, direct, firm_in
 
 STATEMENT = """query ($id: ID!, $month: Date!) { wallet(id: $id) { statement(month: $month) {
   month opening closing closed movements { kind credits count } csvUrl pdfUrl } } }"""
@@ -242,18 +250,26 @@ async def test_what_is_posted_while_months_are_closed_is_of_one_of_them(service:
 
 async def test_one_account_that_cannot_be_closed_keeps_no_other_from_it(service: Service) -> None:
     broken, mine = await books(service), await books(service)
-    await gave(at(2026, 9, 1), broken.wallet, 1)
-    await gave(at(2026, 9, 1), mine.wallet, 1)
-    # Statements that the table refuses: a closing below zero.
+    for each in (broken, mine):
+        await gave(at(2026, 8, 1), each.wallet, 5)
+        await spent(at(2026, 9, 1), each.wallet, 5)
+    # What was given is not in its August: September would close below nothing, which the table refuses.
     await get_connection("default").execute_query(
-        "INSERT INTO statements VALUES ($1, '2026-09-01', $2, 0, 0, 0, 0, '[{\"kind\": \"NONE\"}]', now())",
+        "INSERT INTO statements VALUES ($1, '2026-08-01', $2, 0, 0, 0, 1, '[]', now())",
         [broken.wallet, broken.place.account_id],
     )
 
     await close_months()
 
-    assert (await mine.rows())[0]["closing"] == 1
+    assert [row["closing"] for row in await mine.rows()][:2] == [5, 0]
     assert len(await broken.rows()) == 1
+    await _forget(broken)
+
+
+async def _forget(books_: Books) -> None:
+    async with in_transaction() as connection:
+        await connection.execute_query("SET LOCAL session_replication_role = replica")
+        await connection.execute_query("DELETE FROM statements WHERE wallet_id = $1", [books_.wallet])
 
 
 async def opened(service: Service, url: str) -> list[dict[str, str]]:
@@ -306,11 +322,6 @@ async def test_api_csv_and_pdf_have_the_same_figures(service: Service) -> None:
 async def test_a_long_statement_on_paper_says_how_much_it_leaves_out(service: Service) -> None:
     mine = await books(service)
     await gave(at(2026, 6, 1), mine.wallet, 5_000)
-    from credits.actors import SYSTEM
-    from credits.ids import Kind, make_id
-    from credits.ledger.commands import Deduction
-    from tests.support.past import posted
-
     many = [
         Deduction(
             id=make_id(Kind.TRANSACTION),
@@ -330,3 +341,104 @@ async def test_a_long_statement_on_paper_says_how_much_it_leaves_out(service: Se
     assert sum(row["line"] == "transaction" for row in table) == 1_101
     assert "And 101 more" in paper
     assert "-1,100" in paper
+
+
+async def test_a_deleted_pools_last_statement_is_of_the_month_in_which_it_was_deleted(service: Service) -> None:
+    firm = await firm_in(service, "UTC")
+    pool = Books(service, firm.pool, "owner")
+    await gave(at(2026, 4, 1), firm.account.wallet_id or "", 100)
+    await moved(at(2026, 4, 2), firm.account.wallet_id or "", pool.wallet, 60)
+    await moved(at(2026, 5, 3), pool.wallet, firm.account.wallet_id or "", 60)
+    await Pool.filter(id=firm.pool.pool_id).update(deleted_at=at(2026, 6, 4))
+
+    await close_account(firm.account.account_id)
+
+    assert [row["month"] for row in await pool.rows()] == [date(2026, month, 1) for month in (4, 5, 6)]
+    assert [row["closing"] for row in await pool.rows()] == [60, 0, 0]
+    assert (await pool.of(date(2026, 4, 1)))["closed"] is True
+
+
+async def closed_cards(firm: Firm, month: date, *, of: str, count: int) -> list[Posted]:
+    """What was told of the month, once it is closed and nothing waits to be told."""
+    await close_account(firm.account.account_id)
+
+    async def told() -> bool:
+        return not await OutboxMessage.filter(account_id=firm.account.account_id, job=CLOSED_JOB).exists()
+
+    await eventually(told, bool)
+    found = await Slack(firm.service).messages(f"statement:{of}:{month}")
+    assert len(found) == count
+    return found
+
+
+async def busy_firm(service: Service) -> tuple[Firm, date]:
+    """A firm that used something last month, and that month."""
+    firm = await firm_in(service, "UTC")
+    month = month_of(month_of(datetime.now(UTC).date()) - timedelta(days=1))
+    noon = datetime(month.year, month.month, 5, 12, tzinfo=UTC)
+    account, pool, alpha = (place.wallet_id or "" for place in (firm.account, firm.pool, firm.alpha))
+    await gave(noon, account, 500)
+    await moved(noon, account, pool, 300)
+    await moved(noon, pool, alpha, 200)
+    done = await spent(noon, alpha, 42)
+    await refunded(noon + timedelta(days=1), alpha, done, 2)
+    return firm, month
+
+
+def picture_of(card: Posted) -> str:
+    (block,) = [block for block in card["blocks"] if block["type"] == "image"]
+    return str(block["image_url"])
+
+
+async def test_of_a_closed_month_an_account_gets_one_card_with_the_figures_and_a_picture(service: Service) -> None:
+    firm, month = await busy_firm(service)
+    await Account.filter(id=firm.account.account_id).update(slack_channel="#credits")
+
+    (card,) = await closed_cards(firm, month, of=firm.account.account_id, count=1)
+    picture = await service.http.get(picture_of(card))
+    altered = await service.http.get(picture_of(card).replace(".png", "x.png"))
+
+    told = str(card["blocks"])
+    for figure in ("460", "+500", "-42", "+2", "North · Alpha: 0 → 160", "North: 0 → 100"):
+        assert figure in told
+    assert "Moved" not in told
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png")
+    assert picture.content.startswith(b"\x89PNG")
+    assert altered.status_code == 403
+
+
+async def test_without_a_channel_owners_get_the_accounts_card_and_administrators_that_of_their_pool(
+    service: Service,
+) -> None:
+    firm, month = await busy_firm(service)
+    async with in_transaction() as connection:
+        other = await create_pool(connection, account_id=firm.account.account_id, name="South", at=datetime.now(UTC))
+    south = (await pool_places([other.id]))[other.id].wallet_id or ""
+    await moved(datetime(month.year, month.month, 20, tzinfo=UTC), firm.account.wallet_id or "", south, 7)
+
+    (of_account,) = await closed_cards(firm, month, of=firm.account.account_id, count=1)
+    (of_pool,) = await closed_cards(firm, month, of=firm.pool.pool_id or "", count=1)
+
+    assert of_account["channel"] == direct("owner")
+    assert "South: 0 → 7" in str(of_account["blocks"])
+    assert of_pool["channel"] == direct("pool_admin")
+    assert "260 credits" in of_pool["text"]
+    assert "South" not in str(of_pool["blocks"])
+
+
+async def test_of_missed_months_only_the_latest_is_told(service: Service) -> None:
+    firm, month = await busy_firm(service)
+    await Account.filter(id=firm.account.account_id).update(slack_channel="#credits")
+    mine = await books(service)
+    await gave(at(2026, 1, 1), mine.wallet, 5)
+    await Account.filter(id=mine.place.account_id).update(slack_channel="#credits")
+
+    await mine.close()
+
+    async def told() -> bool:
+        return not await OutboxMessage.filter(account_id=mine.place.account_id).exists()
+
+    await eventually(told, bool)
+
+    (card,) = await Slack(service).messages(f"statement:{mine.place.account_id}:")
+    assert card["metadata"]["event_payload"]["dedupe"].startswith(f"statement:{mine.place.account_id}:{month}")

@@ -92,6 +92,8 @@ def _context(block: JsonObject, at: str) -> Problems:
 
 def _image(block: JsonObject, at: str) -> Problems:
     yield from _length(block.get("image_url"), f"{at}/image_url", most=3000)
+    if not str(block.get("image_url")).startswith(("https://", "http://")):
+        yield f"must be an address that can be fetched [json-pointer:{at}/image_url]"
     yield from _length(block.get("alt_text"), f"{at}/alt_text", most=2000)
 
 

@@ -59,7 +59,6 @@ async def _read(sql: str, *values: Any) -> list[dict[str, Any]]:
 
 def statement_of(row: dict[str, Any]) -> Statement:
     """A closed one, from its row."""
-    movements = row["movements"]
     return Statement(
         wallet_id=row["wallet_id"],
         month=row["month"],
@@ -69,7 +68,7 @@ def statement_of(row: dict[str, Any]) -> Statement:
         last_sequence=row["last_sequence"],
         movements=tuple(
             Movement(kind=TransactionKind(each["kind"]), credits=each["credits"], count=each["count"])
-            for each in (json.loads(movements) if isinstance(movements, str) else movements)
+            for each in json.loads(row["movements"])
         ),
         closed_at=row["closed_at"],
     )

@@ -14,6 +14,7 @@ from credits.ledger.posting import Posted
 from credits.ledger.store import Outcome, post
 from credits.ledger.text import SALT_BYTES, Text
 
+_ENGINE = Actor(kind=ActorKind.SERVICE, id="svc_staging")
 # Nobody else sees the clock meanwhile: what is not committed is not there.
 _SET = """
 INSERT INTO clock_offset (advance) VALUES ($1::timestamptz - clock_timestamp())
@@ -45,7 +46,7 @@ async def gave(at: datetime, wallet_id: str, credits_: int, *, expires_at: datet
 async def spent(at: datetime, wallet_id: str, quantity: int, *, actor: Actor | None = None, **text: Any) -> str:
     """One credit each, for furniture removal; the transaction's id."""
     deduction = Deduction(
-        id=make_id(Kind.TRANSACTION), wallet_id=wallet_id, actor=actor or Actor(kind=ActorKind.SERVICE, id="svc_staging"),
+        id=make_id(Kind.TRANSACTION), wallet_id=wallet_id, actor=actor or _ENGINE,
         staging_type="FURNITURE_REMOVAL", quantity=quantity, text=_text(**text) if text else None,
     )  # fmt: skip
     return await _id_of(at, deduction)
