@@ -42,14 +42,15 @@ from tests.test_statements import at
 EXPORT = """mutation ($input: ExportTransactionsInput!) { exportTransactions(input: $input) {
   url expiresAt userErrors { code field message } } }"""
 STATEMENT = 'query ($id: ID!) { wallet(id: $id) { statement(month: "2026-07-09") { csvUrl pdfUrl } } }'
-ROWS = 300_000
+ROWS = 200_000
 BIG_LEDGER = (
     "INSERT INTO accounts (id, name, kind, time_zone, created_at) VALUES ('acct', 'Big', 'INDIVIDUAL', 'UTC', now())",
     """INSERT INTO wallets (id, account_id, owner_kind, owner_id, balance, held, debt, sequence, version, last_hash,
        created_at) VALUES ('wal', 'acct', 'ACCOUNT', 'acct', 0, 0, 0, 0, 0, '', now())""",
     f"""INSERT INTO transactions (id, account_id, wallet_id, sequence, kind, change, balance_after, version, actor_kind,
         actor_id, created_at, local_day, hash)
-        SELECT 'txn_' || n, 'acct', 'wal', n, 'GRANT', 1, n, n, 'SYSTEM', 'system', now() + n * interval '1 s', now(), ''
+        SELECT 'txn_' || n, 'acct', 'wal', n, 'GRANT', 1, n, n, 'SYSTEM', 'system', now() + n * interval '1 s', now(),
+               sha256(n::text::bytea)
         FROM generate_series(1, {ROWS}) n""",
     f"""INSERT INTO transaction_texts (transaction_id, salt, reference)
         SELECT 'txn_' || n, '', 'Reference ' || n FROM generate_series(1, {ROWS}) n""",
@@ -329,6 +330,7 @@ async def exporting(big: str) -> list[int]:
 
 
 async def test_a_reader_who_goes_away_frees_the_database(big: str) -> None:
+    await eventually(lambda: exporting(big), lambda sessions: not sessions)
     async with downloads(big) as (url, slots):
         async with httpx.AsyncClient(trust_env=False, timeout=60) as http, http.stream("GET", url) as response:
             parts = response.aiter_raw(1_000)

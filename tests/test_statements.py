@@ -442,3 +442,16 @@ async def test_of_missed_months_only_the_latest_is_told(service: Service) -> Non
 
     (card,) = await Slack(service).messages(f"statement:{mine.place.account_id}:")
     assert card["metadata"]["event_payload"]["dedupe"].startswith(f"statement:{mine.place.account_id}:{month}")
+
+
+async def test_what_a_clock_that_was_set_back_books_late_changes_no_closed_month(service: Service) -> None:
+    mine = await books(service)
+    await gave(at(2026, 9, 1), mine.wallet, 10)
+    await mine.close()
+    closed = await mine.rows()
+
+    await spent(at(2026, 9, 15), mine.wallet, 3)
+
+    running = await mine.of(datetime.now(UTC).date())
+    assert await mine.rows() == closed
+    assert (running["opening"], running["closing"], sums(running)) == (10, 7, {"DEDUCTION": (-3, 1)})

@@ -27,6 +27,7 @@ _PLANS = {
     "timezone": "UTC",
     "jit": "off",
     "statement_timeout": f"{_LONGEST_S:.0f}s",
+    "max_parallel_workers_per_gather": "0",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_sort": "off",
