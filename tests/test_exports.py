@@ -266,7 +266,9 @@ async def big(postgres: str) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def downloads(big: str, *, most: int = MOST_EXPORTS) -> AsyncIterator[tuple[str, Slots]]:
+async def downloads(
+    big: str, *, most: int = MOST_EXPORTS, patience_s: float = 60.0
+) -> AsyncIterator[tuple[str, Slots]]:
     """Where the big ledger's account is downloaded from, as the service does it."""
     slots = Slots(most)
     sql, values = of_filter("acct", None, LineFilter(), Zones(name="Europe/Berlin"))
@@ -275,7 +277,7 @@ async def downloads(big: str, *, most: int = MOST_EXPORTS) -> AsyncIterator[tupl
         async def write(send: tables.Send) -> None:
             async with tables.reading(partial(connection_of_its_own, big)) as connection:
                 await send(tables.MARK)
-                await tables.copy(connection, sql, values, send, header=True)
+                await tables.copy(connection, sql, values, send, header=True, patience_s=patience_s)
 
         return Stream(write, slots, headers={"content-type": "text/csv"})
 
@@ -340,6 +342,21 @@ async def test_a_reader_who_goes_away_frees_the_database(big: str) -> None:
         after = await eventually(lambda: exporting(big), lambda sessions: not sessions)
 
     assert (len(during), after) == (1, [])
+
+
+async def test_a_reader_who_takes_nothing_any_more_frees_the_database_and_sees_that_it_is_not_all(big: str) -> None:
+    async with (
+        downloads(big, patience_s=0.2) as (url, slots),
+        httpx.AsyncClient(trust_env=False, timeout=60) as http,
+        http.stream("GET", url) as response,
+    ):
+        parts = response.aiter_raw(1_000)
+        await anext(parts)
+        await until_free(slots)
+        await eventually(lambda: exporting(big), lambda sessions: not sessions)
+
+        with pytest.raises(httpx.RemoteProtocolError):
+            await rest_of(parts)
 
 
 async def test_where_the_database_breaks_off_the_reader_sees_that_it_is_not_all(big: str) -> None:

@@ -48,11 +48,19 @@ async def reading(connect: Connect) -> AsyncIterator[asyncpg.Connection]:
         connection.terminate()
 
 
-async def copy(connection: asyncpg.Connection, sql: str, values: list[Any], send: Send, *, header: bool) -> None:
-    """Send what the statement finds, as it is read. Raises TimeoutError for a reader who takes nothing any more."""
+async def copy(
+    connection: asyncpg.Connection,
+    sql: str,
+    values: list[Any],
+    send: Send,
+    *,
+    header: bool,
+    patience_s: float = _STALLED_S,
+) -> None:
+    """Send what the statement finds, as it is read. Raises TimeoutError for a reader who takes nothing for so long."""
 
     async def pass_on(data: bytes) -> None:
-        async with asyncio.timeout(_STALLED_S):
+        async with asyncio.timeout(patience_s):
             await send(data)
 
     await connection.copy_from_query(
