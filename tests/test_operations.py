@@ -94,6 +94,11 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
             return "owner", {"walletId": demo.wallets["department"], "month": (await now()).date().isoformat()}
         case "export-transactions":
             return "auditor", {"input": {"accountId": demo.accounts["demo"], "filter": {"kinds": ["GRANT"]}}}
+        case "usage":
+            period = {"from": "2026-01-01", "to": "2026-12-31"}
+            return "owner", {"accountId": demo.accounts["demo"], **period, "groupBy": "DEPARTMENT"}
+        case "forecast":
+            return "owner", {"walletId": demo.wallets["department"]}
         case "purchase-credits":
             return "owner", {
                 "input": {"walletId": demo.wallets["pool"], "packageCode": "STARTER", "idempotencyKey": key}

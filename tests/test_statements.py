@@ -455,3 +455,21 @@ async def test_what_a_clock_that_was_set_back_books_late_changes_no_closed_month
     running = await mine.of(datetime.now(UTC).date())
     assert await mine.rows() == closed
     assert (running["opening"], running["closing"], sums(running)) == (10, 7, {"DEDUCTION": (-3, 1)})
+
+
+async def test_on_paper_an_account_reads_what_each_department_used(service: Service) -> None:
+    firm, month = await busy_firm(service)
+    account, alpha = Books(service, firm.account, "owner"), Books(service, firm.alpha, "owner")
+    await close_account(firm.account.account_id)
+
+    paper = await paper_of(service, (await account.of(month))["pdfUrl"])
+    kept = await get_connection("default").execute_query_dict(
+        "SELECT credits, refunded FROM usage_months WHERE wallet_id = $1 AND month = $2", [alpha.wallet, month]
+    )
+
+    assert "Use by department" in paper
+    assert "Alpha" in paper
+    # The same in the statement, in what is kept as used, and on paper.
+    assert sums(await alpha.of(month))["DEDUCTION"] == (-42, 1)
+    assert [(row["credits"], row["refunded"]) for row in kept] == [(42, 2)]
+    assert "42" in paper

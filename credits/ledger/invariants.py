@@ -269,7 +269,7 @@ WHOLE = (
             IS DISTINCT FROM (u.account_id, u.credits, u.refunded, u.operations)
         UNION ALL
         SELECT wallet_id FROM (
-            SELECT wallet_id, date_trunc('month', day)::date AS month, staging_type, person_id, account_id,
+            SELECT wallet_id, date_trunc('month', day::timestamp)::date AS month, staging_type, person_id, account_id,
                    sum(credits) AS credits, sum(refunded) AS refunded, sum(operations) AS operations
             FROM usage_days GROUP BY 1, 2, 3, 4, 5
         ) d FULL JOIN usage_months u USING (wallet_id, month, staging_type, person_id)

@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
             _USAGE.format(unit="month"),
             FIRST_OF_MONTH,
             _FILL.format(unit="day", day="t.local_day"),
-            _FILL.format(unit="month", day="date_trunc('month', t.local_day)::date"),
+            _FILL.format(unit="month", day="date_trunc('month', t.local_day::timestamp)::date"),
             STATEMENTS,
         )
     ]

@@ -27,15 +27,9 @@ NOBODY = "nobody"
 # Rows of the matrix whose field is not in the schema yet. Whoever builds one takes it out and says how to ask for it.
 OPEN = {
     "rateLimit",
-    "account.usage",
     "account.priceAgreement",
     "account.webhookEndpoints",
     "account.slack",
-    "pool.usage",
-    "wallet.usage(account)",
-    "wallet.usage(department)",
-    "wallet.forecast(account)",
-    "wallet.forecast(department)",
     "wallet.autoTopUp(account)",
     "quotePurchase(account)",
     "quotePurchase(pool)",
@@ -55,7 +49,7 @@ OPEN = {
     "setPriceAgreement",
 }
 # How many they are. It comes down with them and never goes up: what is new in the matrix is built with its row.
-STILL_OPEN = 27
+STILL_OPEN = 21
 
 
 def _matrix() -> dict[str, dict[str, str]]:

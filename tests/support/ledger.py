@@ -126,7 +126,7 @@ _USAGE = f"""
 INSERT INTO usage_days (wallet_id, day, staging_type, person_id, account_id, credits, refunded, operations)
 {used_in("transactions")};
 INSERT INTO usage_months (wallet_id, month, staging_type, person_id, account_id, credits, refunded, operations)
-SELECT wallet_id, date_trunc('month', day), staging_type, person_id, account_id, sum(credits), sum(refunded),
+SELECT wallet_id, date_trunc('month', day::timestamp), staging_type, person_id, account_id, sum(credits), sum(refunded),
        sum(operations)
 FROM usage_days GROUP BY 1, 2, 3, 4, 5;
 ANALYZE;
