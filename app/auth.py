@@ -6,6 +6,7 @@ from credits.access.last_use import LastUses
 from credits.access.providers import KeySource, ProviderKeys
 from credits.access.service import Access, Caller, authenticate
 from credits.errors import Unauthenticated
+from credits.reports.links import Links, key_of
 
 
 def access_of(settings: Settings, key_source: KeySource) -> Access:
@@ -26,6 +27,11 @@ def token_rules(settings: Settings) -> tokens.TokenRules:
     return tokens.TokenRules(
         secret=settings.jwt_secret.get_secret_value(), issuer=settings.jwt_issuer, audience=settings.jwt_audience
     )
+
+
+def links_of(settings: Settings) -> Links:
+    """Links to what is downloaded from this deployment."""
+    return Links(url=settings.url, key=key_of(settings.jwt_secret.get_secret_value()))
 
 
 async def caller_of(access: Access, authorization: str | None) -> Caller | None:

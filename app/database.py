@@ -123,6 +123,13 @@ async def database(
         await context.close_connections()
 
 
+async def connection_of_its_own(url: str, **server_settings: str) -> asyncpg.Connection:
+    """A connection beside the pool, for work that takes longer than a request may. Cut off without a word, it is given
+    up within seconds."""
+    alive = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
+    return await asyncpg.connect(**credentials(url), timeout=5, server_settings=alive | server_settings)
+
+
 async def migrate(url: str, *, sandbox: bool = False) -> None:
     """Bring the tables up to date. Any number of processes may call it at once: the first does it, the others wait
     and find nothing left to do."""

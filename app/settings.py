@@ -207,6 +207,11 @@ class Settings(BaseSettings):
         return bool(self.slack_bot_token.get_secret_value()) or self.sandboxed
 
     @property
+    def pictures(self) -> bool:
+        """The chat can fetch pictures from this service: Slack takes no card with one that it cannot."""
+        return not self.slack_bot_token.get_secret_value() or self.url.startswith("https://")
+
+    @property
     def operators_at(self) -> str:
         """The channel in which the platform's staff is told; in the sandbox there always is one."""
         return self.operators_channel or ("#operators" if self.sandboxed else "")

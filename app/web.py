@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -12,14 +13,15 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from tortoise.connection import get_connection
 
-from app.auth import access_of
-from app.database import ANSWER_WITHIN_S, database, require_tables
+from app.auth import access_of, links_of
+from app.database import ANSWER_WITHIN_S, connection_of_its_own, database, require_tables
 from app.gateways.identity import PublishedKeys
 from app.gateways.silent import SilentChat
 from app.gateways.slack import SlackGateway
 from app.gateways.stripe import StripeGateway
 from app.pubsub import Hub, hub
 from app.routes.explorer import asset, explorer
+from app.routes.exports import Exports
 from app.routes.graphql import GraphQLOverHTTP
 from app.routes.health import Readiness, livez
 from app.routes.slack import SlackInteractions
@@ -141,8 +143,12 @@ async def web(settings: Settings, shared: Parts) -> AsyncIterator[Starlette]:
         stack.push_async_callback(published.close)
         access = access_of(settings, published)
         await stack.enter_async_context(access.last_uses.written())
-        services = Services(writer=writer, checkouts=shared.checkouts, feeds=shared.hub)
+        links = links_of(settings)
+        services = Services(writer=writer, checkouts=shared.checkouts, feeds=shared.hub, links=links)
         routes = _routes(settings, services, shared.chat, access)
+        routes += Exports(
+            links=links, access=access, connect=partial(connection_of_its_own, shared.database_url)
+        ).routes()
         if settings.sandboxed:
             sandbox = Sandbox(
                 url=settings.url,

@@ -4,15 +4,28 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import asyncpg
 from dramatiq import Worker
 
-from app.database import credentials
+from app.auth import links_of
+from app.database import connection_of_its_own
 from app.settings import Settings
 from app.web import Parts
 from credits.approvals.service import expire_due
 from credits.outbox import Queue
-from workers import alerts, allocations, approvals, audit, delivery, ledger, operators, purchases, schedule, top_ups
+from credits.reports.telling import Teller
+from workers import (
+    alerts,
+    allocations,
+    approvals,
+    audit,
+    delivery,
+    ledger,
+    operators,
+    purchases,
+    reports,
+    schedule,
+    top_ups,
+)
 from workers.broker import make_broker
 from workers.delivery import Relay
 from workers.schedule import QUEUE as SCHEDULE_QUEUE
@@ -29,6 +42,7 @@ _THREADS = {
     audit.QUEUE: 1,
     purchases.QUEUE: 2,
     purchases.DAILY_QUEUE: 1,
+    reports.QUEUE: 1,
 }
 _EXPIRE_APPROVALS_EVERY_S = 10.0
 
@@ -48,11 +62,12 @@ async def worker(settings: Settings, shared: Parts) -> AsyncIterator[None]:
             running.start()
             stack.push_async_callback(asyncio.to_thread, running.stop, timeout=2_000)
         await stack.enter_async_context(Relay(actors))
-        await stack.enter_async_context(Schedule(lambda: _connect(shared.database_url), timed))
+        await stack.enter_async_context(Schedule(lambda: connection_of_its_own(shared.database_url), timed))
         yield
 
 
 def _handlers(settings: Settings, shared: Parts) -> dict[str, delivery.Handler]:
+    pictures = links_of(settings) if settings.pictures else None
     return {
         **purchases.handlers(shared.checkouts, shared.payments, shared.chat, shared.people),
         **alerts.handlers(shared.chat, shared.people),
@@ -60,6 +75,7 @@ def _handlers(settings: Settings, shared: Parts) -> dict[str, delivery.Handler]:
         **allocations.handlers(shared.chat, shared.people),
         **top_ups.handlers(shared.checkouts, shared.chat, shared.people),
         **operators.handlers(shared.chat, settings.operators_at),
+        **reports.handlers(Teller(chat=shared.chat, people=shared.people, pictures=pictures)),
     }
 
 
@@ -73,11 +89,6 @@ def _jobs(shared: Parts) -> list[Job]:
         ledger.scheduled(shared.hub),
         *allocations.scheduled(shared.hub),
         Job("expire_approvals", every_s=_EXPIRE_APPROVALS_EVERY_S, work=expire_approvals),
-        audit.scheduled(lambda: _connect(shared.database_url)),
+        audit.scheduled(lambda: connection_of_its_own(shared.database_url)),
+        reports.scheduled(),
     ]
-
-
-async def _connect(database_url: str) -> asyncpg.Connection:
-    # A leader that is cut off without a word must lose the lock within seconds, not hours.
-    alive = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
-    return await asyncpg.connect(**credentials(database_url), timeout=5, server_settings=alive)

@@ -283,6 +283,14 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A picture on a card, which the chat fetches itself; `alt` says what is to be seen on it."""
+
+    url: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """A message to people, without markup: whoever shows it escapes it. `summary` is what a notification shows, and
     all there is where cards cannot be drawn; `quote` are somebody's own words; `notes` are small print."""
@@ -292,6 +300,7 @@ class Card:
     text: str | None = None
     quote: str | None = None
     fields: tuple[tuple[str, str], ...] = ()
+    picture: Picture | None = None
     buttons: tuple[Button, ...] = ()
     notes: tuple[str, ...] = ()
 

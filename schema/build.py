@@ -10,6 +10,7 @@ from schema.allocations import AllocationMutation
 from schema.approvals import ApprovalMutation, ApprovalQuery, ApprovalSubscription
 from schema.balances import BalanceSubscription
 from schema.catalogue import CatalogueMutation, CatalogueQuery
+from schema.exports import ExportMutation
 from schema.giving import GivingMutation
 from schema.holds import HoldMutation, HoldQuery
 from schema.keys import KeyMutation
@@ -51,6 +52,7 @@ _MUTATIONS = (
     StructureMutation,
     MembershipMutation,
     KeyMutation,
+    ExportMutation,
 )
 _SUBSCRIPTIONS = (BalanceSubscription, PurchaseSubscription, ApprovalSubscription)
 

@@ -11,6 +11,7 @@ from credits.errors import Unauthenticated
 from credits.feeds import Feeds
 from credits.ledger.writer import Writer
 from credits.purchases.checkouts import Checkouts
+from credits.reports.links import Links
 from schema.loaders import Loaders
 
 NO_TOKEN = "Sign in first: send the header Authorization: Bearer <token or key>."  # noqa: S105 a sentence
@@ -23,6 +24,7 @@ class Services:
     writer: Writer
     checkouts: Checkouts
     feeds: Feeds
+    links: Links
 
 
 @dataclass(slots=True, kw_only=True)

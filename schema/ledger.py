@@ -1,7 +1,7 @@
 """Wallets: balances, lots, history, spending and giving, and live balances."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
@@ -14,6 +14,7 @@ from credits.ids import Kind
 from credits.ledger import holds, lots, queries, wallet
 from credits.ledger.models import LotSource, TransactionKind
 from credits.money import Money
+from credits.reports import statements
 from credits.reports.rules import Period, UsageGroup
 from credits.reports.usage import wallets_usage
 from schema.balances import AutoTopUp, Balance, BalanceAlert, alert_of, top_up_of
@@ -26,12 +27,12 @@ from schema.people import Actor
 from schema.permissions import check_kind, place_for, require, see_history
 from schema.reports import Forecast, From, To, UsageReport
 from schema.scalars import Long, Metadata
+from schema.statements import Statement
 
 if TYPE_CHECKING:
     from schema.accounts import Account, Department, Pool
     from schema.purchases import Purchase
 
-strawberry.enum(TransactionKind)
 strawberry.enum(LotSource)
 LazyAccount = Annotated["Account", strawberry.lazy("schema.accounts")]
 LazyPool = Annotated["Pool", strawberry.lazy("schema.accounts")]
@@ -190,6 +191,13 @@ class Wallet(Node):
     async def auto_top_up(self, info: Info) -> AutoTopUp | None:
         require(info.context.standing, Action.SEE_TOP_UP, self.place)
         return await top_up_of(self.id)
+
+    @strawberry.field(description="Its statement of a month; the first is that of the month of its first transaction.")
+    async def statement(
+        self, info: Info, month: Annotated[date, strawberry.argument(description="Any day of the month.")]
+    ) -> Statement | None:
+        require(info.context.standing, Action.SEE_STATEMENT, self.place)
+        return Statement.of(await statements.statement(self.id, month))
 
     @strawberry.field(description="Its history, newest first.")
     async def transactions(

@@ -48,7 +48,7 @@ async def place_for(context: Context, given: str, kind: Kind, action: Action, *,
 
 def _readable(kind: Kind, action: Action) -> bool:
     """Of what was deleted the wallet's past stays."""
-    return kind is Kind.WALLET and action in {Action.SEE, Action.SEE_HISTORY}
+    return kind is Kind.WALLET and action in {Action.SEE, Action.SEE_HISTORY, Action.EXPORT_WALLET}
 
 
 def require(standing: Standing, action: Action, place: Place) -> Place:

@@ -8,6 +8,7 @@ import re
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import accumulate
 from typing import TypeVar
 
@@ -26,6 +27,7 @@ from slack_sdk.models.blocks import (
     ConfirmObject,
     ContextBlock,
     HeaderBlock,
+    ImageBlock,
     InputBlock,
     MarkdownTextObject,
     PlainTextInputElement,
@@ -57,6 +59,7 @@ HISTORY_LENGTH = 200
 BLOCKS, FIELDS, BUTTONS, NOTES = 50, 10, 25, 10
 TITLE, TEXT, FIELD, LABEL, NOTE, BUTTON, VALUE = 150, 3000, 2000, 200, 2000, 75, 2000
 CONFIRM, CONFIRM_BUTTON, HINT = 300, 30, 150
+ALT = 2000
 # What the service keeps of a reason.
 REASON = 500
 
@@ -95,24 +98,32 @@ class SlackGateway:
     async def post(self, to: str, card: Card, *, dedupe: str, again: bool) -> MessageRef:
         """Show the card in a channel (its id or `#name`), or to a person. With `again` the last 200 messages there
         are searched for one with this `dedupe`. Raises GatewayUnavailable and GatewayRefused, as the next two do."""
-        blocks = _blocks(card)
         async with self._asking():
             channel = await self._conversation(to, find=again)
             if again and (found := await self._posted(channel, dedupe)):
                 return found
-            return _ref(
-                await self._once.chat_postMessage(
-                    channel=channel,
-                    text=_escaped(card.summary, TEXT),
-                    blocks=blocks,
-                    metadata=Metadata(METADATA_EVENT, {"dedupe": dedupe}),
-                    mrkdwn=False,
-                    parse="none",
-                    link_names=False,
-                    unfurl_links=False,
-                    unfurl_media=False,
-                )
+            try:
+                return await self._show(channel, card, dedupe)
+            except SlackApiError as error:
+                # Slack takes no card whose picture it cannot fetch just then; the words are what matters.
+                if card.picture is None or _word_of(error) != "invalid_blocks":
+                    raise
+                return await self._show(channel, replace(card, picture=None), dedupe)
+
+    async def _show(self, channel: str, card: Card, dedupe: str) -> MessageRef:
+        return _ref(
+            await self._once.chat_postMessage(
+                channel=channel,
+                text=_escaped(card.summary, TEXT),
+                blocks=_blocks(card),
+                metadata=Metadata(METADATA_EVENT, {"dedupe": dedupe}),
+                mrkdwn=False,
+                parse="none",
+                link_names=False,
+                unfurl_links=False,
+                unfurl_media=False,
             )
+        )
 
     async def update(self, message: MessageRef, card: Card) -> None:
         """Show another card in its place; its metadata stays."""
@@ -224,11 +235,17 @@ def _translated(error: SlackApiError) -> GatewayRefused | GatewayUnavailable:
     answer = error.response
     if not isinstance(answer, AsyncSlackResponse):
         return GatewayUnavailable("Slack answered with something that is no JSON.")
-    word = answer.data.get("error") if isinstance(answer.data, dict) else None
+    word = _word_of(error)
     passing = answer.status_code == 429 or answer.status_code >= 500
     if isinstance(word, str) and word not in _PASSING and not passing:
         return GatewayRefused(word)
     return GatewayUnavailable(f"Slack cannot now (status {answer.status_code}, {word or 'no error named'}).")
+
+
+def _word_of(error: SlackApiError) -> object:
+    """The error as Slack names it, if it does."""
+    data = error.response.data if isinstance(error.response, AsyncSlackResponse) else None
+    return data.get("error") if isinstance(data, dict) else None
 
 
 def _ref(answer: AsyncSlackResponse) -> MessageRef:
@@ -244,6 +261,8 @@ def _blocks(card: Card) -> list[Block]:
     if card.quote:
         blocks.append(SectionBlock(text=_quote(card.quote)))
     blocks += [SectionBlock(fields=[_field(*field) for field in some]) for some in _by(FIELDS, card.fields)]
+    if card.picture:
+        blocks.append(ImageBlock(image_url=card.picture.url, alt_text=_cut(card.picture.alt, ALT)))
     blocks += [_reason(button.label) for button in card.buttons if button.style == "danger"][:1]
     blocks += [ActionsBlock(elements=[_button(button) for button in some]) for some in _by(BUTTONS, card.buttons)]
     blocks += [ContextBlock(elements=[_plain(note, NOTE) for note in some]) for some in _by(NOTES, card.notes)]

@@ -108,7 +108,7 @@ def _headers(style: str) -> dict[str, str]:
     style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     # No `form-action`: browsers hold it against the redirect to the shop that follows a payment as well.
     return {
-        "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{style_hash}'; "
+        "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{style_hash}'; img-src 'self'; "
         "base-uri 'none'; frame-ancestors 'none'",
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",

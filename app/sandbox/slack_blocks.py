@@ -90,6 +90,13 @@ def _context(block: JsonObject, at: str) -> Problems:
     yield from _items(block.get("elements"), f"{at}/elements", most=10, check=partial(_text, most=3000))
 
 
+def _image(block: JsonObject, at: str) -> Problems:
+    yield from _length(block.get("image_url"), f"{at}/image_url", most=3000)
+    if not str(block.get("image_url")).startswith(("https://", "http://")):
+        yield f"must be an address that can be fetched [json-pointer:{at}/image_url]"
+    yield from _length(block.get("alt_text"), f"{at}/alt_text", most=2000)
+
+
 def _divider(_block: JsonObject, _at: str) -> Problems:
     yield from ()
 
@@ -100,6 +107,7 @@ _BLOCKS: dict[str, Check] = {
     "input": _input,
     "actions": _actions,
     "context": _context,
+    "image": _image,
     "divider": _divider,
 }
 

@@ -134,6 +134,10 @@ def _block(block: JsonObject, view: View) -> str:
             return _input(block)
         case "actions":
             return f'<div class="actions">{"".join(_button(each, view) for each in parts(block, "elements"))}</div>'
+        case "image":
+            return (
+                f'<img class="picture" src="{escape(str(block["image_url"]))}" alt="{escape(str(block["alt_text"]))}">'
+            )
         case "context":
             notes = "".join(f"<span>{html_of(each)}</span>" for each in parts(block, "elements"))
             return f'<p class="context">{notes}</p>'

@@ -73,6 +73,18 @@ async def _person(access: Access, token: str) -> Caller:
     return Caller(standing=await refreshed(standing), expires_at=claims.expires_at)
 
 
+async def standing_of(access: Access, actor: Actor) -> Standing:
+    """How a person or key stands now, of whom only the id is known, as in a link that we signed for them. Raises
+    Unauthenticated where there is none (any more), and for whoever else acts."""
+    if actor.kind is ActorKind.API_KEY:
+        return _standing_of_key(_good_key(await _read(_API_KEY + "id = $1", actor.id)))
+    found = await _read("SELECT email FROM users WHERE id = $1", actor.id) if actor.kind is ActorKind.USER else []
+    if not found:
+        raise Unauthenticated("Whoever asked for this is not known any more. Sign in, and ask again.")
+    operator = found[0]["email"].lower() in access.operators
+    return await refreshed(Standing(actor=actor, user_id=actor.id, operator=operator))
+
+
 async def refreshed(standing: Standing) -> Standing:
     """The same caller with the rights that they have by now. Raises Unauthenticated for a key that was revoked or has
     lapsed since."""
@@ -96,13 +108,16 @@ async def _api_key(access: Access, secret: str) -> Caller:
     row = _good_key(await _read(_API_KEY + "secret_hash = $1", hash_of(secret)))
     if row["unnoted"]:
         access.last_uses.note(row["id"])
+    return Caller(standing=_standing_of_key(row), expires_at=row["expires_at"])
+
+
+def _standing_of_key(row: dict[str, Any]) -> Standing:
     grant = KeyGrant(
         account_id=row["account_id"],
         scopes=frozenset(Scope(scope) for scope in json.loads(row["scopes"])),
         wallet_ids=frozenset(json.loads(row["wallet_ids"])),
     )
-    standing = Standing(actor=Actor(kind=ActorKind.API_KEY, id=row["id"]), key=grant)
-    return Caller(standing=standing, expires_at=row["expires_at"])
+    return Standing(actor=Actor(kind=ActorKind.API_KEY, id=row["id"]), key=grant)
 
 
 def _service(access: Access, bearer: str) -> Caller:

@@ -101,6 +101,9 @@ class Action(Enum):
     SEE_WHOLE_ACCOUNT = _permission(
         Scope.READ, Role.OWNER, Role.AUDITOR, Role.SERVICE, Role.OPERATOR, every_wallet=True
     )
+    SEE_STATEMENT = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.ADMINISTRATOR, Role.OPERATOR)
+    EXPORT_WALLET = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.OPERATOR)
+    EXPORT_ACCOUNT = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.OPERATOR, every_wallet=True)
     # Of the pool's wallet and all of its departments' together.
     SEE_WHOLE_POOL = _permission(
         Scope.READ, Role.OWNER, Role.AUDITOR, Role.ADMINISTRATOR, Role.SERVICE, Role.OPERATOR, every_wallet=True

@@ -278,6 +278,28 @@ WHOLE = (
             IS DISTINCT FROM (u.account_id, u.credits, u.refunded, u.operations)
         """,
     ),
+    Invariant(
+        "statements",
+        "A wallet's statement is of the month after the one before, opens where that closed, and its movements are the "
+        "transactions between the two, which lead to its closing.",
+        """
+        SELECT s.wallet_id AS id FROM (
+            SELECT *, lag(month) OVER months AS month_before, lag(closing) OVER months AS closing_before,
+                   lag(last_sequence) OVER months AS sequence_before,
+                   (SELECT jsonb_agg(m ORDER BY m->>'kind') FROM jsonb_array_elements(movements) m) AS moved
+            FROM statements WINDOW months AS (PARTITION BY wallet_id ORDER BY month)
+        ) s CROSS JOIN LATERAL (
+            SELECT coalesce(sum(credits), 0) AS change, coalesce(sum(count), 0) AS count,
+                   jsonb_agg(jsonb_build_object('kind', kind, 'credits', credits, 'count', count)
+                             ORDER BY kind) AS moved
+            FROM (SELECT kind, sum(change) AS credits, count(*) FROM transactions t WHERE t.wallet_id = s.wallet_id
+                  AND t.sequence > s.after_sequence AND t.sequence <= s.last_sequence GROUP BY kind) k
+        ) t
+        WHERE s.month <> s.month_before + interval '1 month' OR s.opening <> coalesce(s.closing_before, 0)
+            OR s.after_sequence <> coalesce(s.sequence_before, 0) OR s.closing <> s.opening + t.change
+            OR t.count <> s.last_sequence - s.after_sequence OR s.moved IS DISTINCT FROM t.moved
+        """,
+    ),
 )
 
 INVARIANTS = (*LINES, *WHOLE)

@@ -305,6 +305,13 @@ class _Newest:
         return "ORDER BY " + ", ".join(f"t.{column} DESC" for column in self.columns)
 
 
+def matching(chosen: LineFilter, *, account_id: str, wallet_id: str | None) -> tuple[str, list[Any]]:
+    """The filter as SQL on `transactions t` and `transaction_texts x`, for one wallet or all of an account."""
+    if wallet_id is not None:
+        return _conditions(chosen, ["t.wallet_id = $1"], [wallet_id])
+    return _conditions(chosen, ["t.account_id = $1"], [account_id])
+
+
 def _conditions(chosen: LineFilter, conditions: list[str], values: list[Any]) -> tuple[str, list[Any]]:
     def add(condition: str, value: object) -> None:
         values.append(value)

@@ -1,0 +1,1 @@
+"""Reports: statements of months, and what is read out of history as a whole."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from credits.access.keys import hash_of
@@ -225,6 +226,8 @@ _RELEASE = """mutation ($id: ID!, $key: String!) { done: releaseHold(input: {hol
   hold { status } userErrors { code } } }"""
 _EXTEND = """mutation ($id: ID!, $key: String!) { done: extendHold(input: {holdId: $id, expiresInSeconds: 600,
   idempotencyKey: $key}) { hold { expiresAt } userErrors { code } } }"""
+_EXPORT = """mutation ($id: ID!) { done: exportTransactions(input: {accountId: $id, filter: {kinds: [GRANT]}}) {
+  url expiresAt userErrors { code } } }"""
 _TO_POOL = """mutation ($id: ID!, $pool: ID!, $key: String!) { done: allocateCredits(input: {fromWalletId: $id,
   toWalletId: $pool, credits: 1, idempotencyKey: $key}) { from { id } to { id } transactions { change }
   userErrors { code } } }"""
@@ -342,6 +345,14 @@ ROWS = {
         )
     },
     **{
+        f"wallet.statement({of})": Row(
+            _query("wallet", f'statement(month: "{datetime.now(UTC).date()}") {{ closing csvUrl pdfUrl }}'),
+            WALLET[of],
+            ("wallet", "statement"),
+        )
+        for of in ("account", "pool")
+    },
+    **{
         row: Row(_query(of, _USAGE), subject, (of, "usage", "rows"))
         for row, of, subject in (
             ("account.usage", "account", PLACE["account"]),
@@ -392,6 +403,7 @@ ROWS = {
     **{f"setBalanceAlert({of})": Row(_SET_ALERT, WALLET[of], ("done", "wallet")) for of in ("account", "department")},
     "setAutoTopUp(account)": Row(_SET_TOP_UP, WALLET["account"], ("done", "wallet")),
     "snoozeAlert(department)": Row(_SNOOZE, WALLET["department"], ("done", "wallet")),
+    "exportTransactions": Row(_EXPORT, PLACE["account"], ("done", "url")),
     "accounts": Row("{ accounts(first: 1) { nodes { id } } }", None, ("accounts", "nodes")),
     "account.auditLog": Row(
         _query("account", "auditLog { nodes { id } }"), PLACE["account"], ("account", "auditLog", "nodes")

@@ -29,18 +29,15 @@ OPEN = {
     "rateLimit",
     "account.webhookEndpoints",
     "account.slack",
-    "wallet.statement(account)",
-    "wallet.statement(pool)",
     "renewApproval(own)",
     "createWebhookEndpoint",
     "setWebhookEndpoint",
     "deleteWebhookEndpoint",
     "rollWebhookSecret",
     "resendWebhook",
-    "exportTransactions",
 }
 # How many they are. It comes down with them and never goes up: what is new in the matrix is built with its row.
-STILL_OPEN = 12
+STILL_OPEN = 9
 
 
 def _matrix() -> dict[str, dict[str, str]]:

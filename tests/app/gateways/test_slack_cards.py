@@ -1,10 +1,11 @@
 """Cards as Slack gets them: all their parts, nothing taken for markup, nothing longer than Slack takes."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from credits.gateways import Button, Card
+from credits.gateways import Button, Card, Picture
 from tests.app.gateways.slack_calls import APPROVALS, APPROVE, CARD, REJECT, messages
 from tests.app.service import Service
 
@@ -160,3 +161,25 @@ async def test_a_button_with_an_address_opens_it(service: Service) -> None:
     (actions,) = await blocks_of(service, Card(summary="-", buttons=(link,)))
 
     assert actions["elements"][0]["url"] == "https://credits.example/buy"
+
+
+async def test_a_picture_stands_on_the_card_between_the_figures_and_the_buttons(service: Service) -> None:
+    picture = Picture(url="https://credits.example/exports/charts/x.png", alt="Credits used on each day")
+
+    await service.slack.post(APPROVALS, replace(CARD, picture=picture), dedupe="a", again=False)
+
+    (message,) = await messages(service)
+    kinds = [block["type"] for block in message["blocks"]]
+    (block,) = [block for block in message["blocks"] if block["type"] == "image"]
+    assert (block["image_url"], block["alt_text"]) == (picture.url, picture.alt)
+    assert kinds.index("section") < kinds.index("image") < kinds.index("actions")
+
+
+async def test_a_card_whose_picture_slack_does_not_take_is_posted_without_it(service: Service) -> None:
+    picture = Picture(url="ftp://credits.example/x.png", alt="Credits used on each day")
+
+    await service.slack.post(APPROVALS, replace(CARD, picture=picture), dedupe="a", again=False)
+
+    (message,) = await messages(service)
+    assert "image" not in {block["type"] for block in message["blocks"]}
+    assert message["text"] == CARD.summary

@@ -67,6 +67,18 @@ CORRUPTIONS = {
         "UPDATE transactions SET text_digest = '\\x00' WHERE id = '{spent}'",
         {"chain", "texts"},
     ),
+    "a statement of what was never posted": (
+        "INSERT INTO statements VALUES ('{wallet}', '2020-01-01', '{account}', 0, 5, 0, 0, '[]', now())",
+        {"statements"},
+    ),
+    "a statement that leaves a transaction out": (
+        "INSERT INTO statements VALUES ('{wallet}', '2020-01-01', '{account}', 0, 0, 0, 1, '[]', now())",
+        {"statements"},
+    ),
+    "a statement that begins in the midst": (
+        "INSERT INTO statements VALUES ('{wallet}', '2020-01-01', '{account}', 0, 0, 1, 1, '[]', now())",
+        {"statements"},
+    ),
     "an altered text": ("UPDATE transaction_texts SET reference = 'x' WHERE transaction_id = '{spent}'", {"texts"}),
     "altered metadata": (
         "UPDATE transaction_texts SET metadata = '{{\"b\": \"\"}}' WHERE transaction_id = '{spent}'",
