@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tortoise.connection import get_connection
 
 from app import demo as demonstration
-from app import embedded, keys_cli, ledger_cli, log, outbox_cli, slack_cli
+from app import embedded, keys_cli, ledger_cli, log, outbox_cli, reports_cli, slack_cli
 from app.auth import token_rules
 from app.database import TablesMissing, make_migrations
 from app.database import migrate as apply_migrations
@@ -88,6 +88,7 @@ def _over_database(work: Callable[[], Awaitable[T]]) -> T:
 cli.add_typer(keys_cli.cli, name="service-key")
 cli.add_typer(ledger_cli.with_database(_over_database), name="ledger")
 cli.add_typer(outbox_cli.with_database(_over_database), name="outbox")
+cli.add_typer(reports_cli.with_database(_over_database), name="report")
 cli.add_typer(slack_cli.with_database(_over_database, lambda: people_of(Settings.load())), name="slack")
 
 
