@@ -1,4 +1,4 @@
-"""`credits ledger`: the heads of the chains, and the erasure of what people wrote."""
+"""`credits ledger`: the heads of the chains, the erasure of what people wrote, and what was used added up anew."""
 
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -11,12 +11,15 @@ from tortoise.connection import get_connection
 
 from app.progress import progress_bar
 from credits.accounts.queries import find_person
-from credits.ledger import erasure
+from credits.ledger import erasure, rebuilding
 from credits.ledger.audit import snapshot
 from credits.ledger.erasure import Texts
 from credits.ledger.heads import PORTION, Head, heads, lost, parse
+from credits.ledger.rebuilding import Rebuilt
 
-cli = typer.Typer(no_args_is_help=True, help="The heads of the chains, and erasing what people wrote.")
+cli = typer.Typer(
+    no_args_is_help=True, help="The heads of the chains, erasing what people wrote, adding up what was used."
+)
 Run = Callable[[Callable[[], Awaitable[Any]]], Any]
 
 
@@ -63,7 +66,30 @@ def with_database(run: Run) -> typer.Typer:
             raise typer.Exit(1)
         _erase(run, found, yes)
 
+    @cli.command("rebuild-usage")
+    def rebuild_usage(
+        account: Annotated[str, typer.Option(help="Only what is of this account, acct_….")] = "",
+    ) -> None:
+        """Add up anew, from the transactions, what was used by day and by month, and say what was kept otherwise."""
+        with progress_bar("Adding up") as progress:
+            rebuilt = run(lambda: rebuilding.rebuild(account, progress=progress))
+        _tell(rebuilt, account)
+
     return cli
+
+
+def _tell(rebuilt: Rebuilt, account: str) -> None:
+    if not rebuilt.wallets:
+        _say(f"There is no wallet of an account {account}." if account else "There are no wallets.")
+        raise typer.Exit(1 if account else 0)
+    if not rebuilt.differed:
+        _say(f"What is kept as used in {rebuilt.wallets:,} wallets is what their transactions say.")
+        return
+    for difference in rebuilt.first:
+        _say(str(difference))
+    if more := rebuilt.differed - len(rebuilt.first):
+        _say(f"And {more:,} more.")
+    _say(f"{rebuilt.differed:,} rows of {rebuilt.wallets:,} wallets were put right.")
 
 
 async def _print_heads() -> None:

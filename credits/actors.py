@@ -21,5 +21,10 @@ class Actor:
     id: str
     on_behalf_of: str | None = None
 
+    @property
+    def person_id(self) -> str:
+        """Whose use it counts as: who was acted for, else who did it."""
+        return self.on_behalf_of or self.id
+
 
 SYSTEM = Actor(kind=ActorKind.SYSTEM, id="system")

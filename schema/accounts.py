@@ -20,12 +20,15 @@ from credits.errors import NotFound
 from credits.ids import Kind
 from credits.ledger import queries as ledger_queries
 from credits.purchases.models import PurchaseStatus
+from credits.reports.rules import Period, UsageGroup
+from credits.reports.usage import account_usage, pool_usage
 from schema.audit_log import AuditEntry, account_audit_log
 from schema.context import Context, Info
 from schema.node import Node
 from schema.pagination import After, Connection, First, connection
 from schema.people import Actor, Membership, User, find_user
 from schema.permissions import place_for, require
+from schema.reports import From, To, UsageReport
 from schema.scalars import Long
 
 if TYPE_CHECKING:
@@ -125,6 +128,11 @@ class Account(Node):
     ) -> Connection[LazyTransaction] | None:
         require(info.context.standing, Action.SEE_WHOLE_ACCOUNT, self.place)
         return await schema.ledger.account_history(self.id, first=first, after=after, chosen=filter)
+
+    @strawberry.field(description="What was spent from all of its wallets, by local days.")
+    async def usage(self, info: Info, from_: From, to: To, group_by: UsageGroup = UsageGroup.DAY) -> UsageReport | None:
+        require(info.context.standing, Action.SEE_WHOLE_ACCOUNT, self.place)
+        return UsageReport.of(await account_usage(self.id, Period.checked(from_, to), group_by))
 
     @strawberry.field
     async def purchases(
@@ -238,6 +246,11 @@ class Pool(Node):
             for row, place in zip(rows, places, strict=True)
             if place and visible(context.standing, place) and may(context.standing, Action.SEE, place)
         ]
+
+    @strawberry.field(description="What was spent from the pool's wallet and its departments', by local days.")
+    async def usage(self, info: Info, from_: From, to: To, group_by: UsageGroup = UsageGroup.DAY) -> UsageReport | None:
+        require(info.context.standing, Action.SEE_WHOLE_POOL, self.place)
+        return UsageReport.of(await pool_usage(self.id, Period.checked(from_, to), group_by))
 
 
 @strawberry.type(description="A team that spends from a wallet of its own.")

@@ -14,6 +14,8 @@ from credits.ids import Kind
 from credits.ledger import holds, lots, queries, wallet
 from credits.ledger.models import LotSource, TransactionKind
 from credits.money import Money
+from credits.reports.rules import Period, UsageGroup
+from credits.reports.usage import wallets_usage
 from schema.balances import Balance, BalanceAlert, alert_of
 from schema.catalogue import StagingType, UnitPrice
 from schema.context import Context, Info
@@ -22,6 +24,7 @@ from schema.node import Node
 from schema.pagination import After, Connection, First, Position, connection, instant_at, number_at
 from schema.people import Actor
 from schema.permissions import check_kind, place_for, require, see_history
+from schema.reports import Forecast, From, To, UsageReport
 from schema.scalars import Long, Metadata
 
 if TYPE_CHECKING:
@@ -162,6 +165,17 @@ class Wallet(Node):
             read=read,
             node=Hold.of,
         )
+
+    @strawberry.field(description="What was spent from it, by local days.")
+    async def usage(self, info: Info, from_: From, to: To, group_by: UsageGroup = UsageGroup.DAY) -> UsageReport | None:
+        require(info.context.standing, Action.SEE_HISTORY, self.place)
+        return UsageReport.of(await wallets_usage([self.id], Period.checked(from_, to), group_by))
+
+    @strawberry.field(description="How long its credits last.")
+    async def forecast(self, info: Info) -> Forecast | None:
+        require(info.context.standing, Action.SEE_FORECAST, self.place)
+        found = await info.context.loaders.forecasts.load(self.id)
+        return Forecast.of(found) if found else None
 
     @strawberry.field(description="When people are told that the balance is low.")
     async def alert(self, info: Info) -> BalanceAlert:

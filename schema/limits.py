@@ -131,12 +131,14 @@ def check(document: DocumentNode) -> None:
 
 def _times(node: FieldNode) -> int:
     """How many of what stands in it a field may bring: a page of a list has what it asks for, the most there can be
-    where a variable says."""
+    where a variable says, and a report counts as such a page."""
     inside = {getattr(each, "name", None) and each.name.value for each in _selections(node)}  # type: ignore[attr-defined]
     for argument in node.arguments or ():
         if argument.name.value == "first":
             value = argument.value
             return int(value.value) if isinstance(value, IntValueNode) and len(value.value) <= _DIGITS else MAX_PAGE
+    if "rows" in inside:  # of a report: nobody says how many there are
+        return MAX_PAGE
     return DEFAULT_PAGE if inside & {"nodes", "edges"} else 1
 
 

@@ -25,6 +25,7 @@ from credits.ledger.holds import HoldState
 from credits.ledger.lots import LotState
 from credits.ledger.wallet import BalanceView, Line
 from credits.purchases.queries import PurchaseView, purchases_by_id
+from credits.reports.forecast import Forecast, forecasts
 
 Value = TypeVar("Value")
 
@@ -98,6 +99,7 @@ class Loaders:
     balances: DataLoader[str, BalanceView | None] = field(default_factory=lambda: _loader(ledger.balances))
     lines: DataLoader[str, Line | None] = field(default_factory=lambda: _loader(ledger.lines_by_id))
     refunded: DataLoader[str, int | None] = field(default_factory=lambda: _loader(ledger.refunded))
+    forecasts: DataLoader[str, Forecast | None] = field(default_factory=lambda: _loader(forecasts))
     holds: DataLoader[str, HoldState | None] = field(default_factory=lambda: _loader(ledger.holds_by_id))
     lots: DataLoader[str, LotState | None] = field(default_factory=lambda: _loader(ledger.lots_by_id))
     purchases: DataLoader[str, PurchaseView | None] = field(default_factory=lambda: _loader(purchases_by_id))

@@ -159,6 +159,27 @@ async def test_nothing_is_erased_for_want_of_whose(
     assert await credits_(url, tmp_path, "ledger", "erase-text", "--yes", *words) == (code, said)
 
 
+async def test_use_is_added_up_anew_and_told_where_it_differed(url: str, tmp_path: Path) -> None:
+    rebuild = ("ledger", "rebuild-usage")
+    whole = await credits_(url, tmp_path, *rebuild)
+    async with behind_its_back(url) as connection:
+        await connection.execute("UPDATE usage_days SET credits = credits + 1 WHERE wallet_id = $1", HOT)
+        await connection.execute("DELETE FROM usage_months WHERE wallet_id <> $1", HOT)
+
+    one = await credits_(url, tmp_path, *rebuild, "--account", "acct_" + "1".rjust(26, "0"))
+    nobody = await credits_(url, tmp_path, *rebuild, "--account", "acct_x")
+    again = await credits_(url, tmp_path, *rebuild)
+
+    assert whole == again == (0, "What is kept as used in 1,001 wallets is what their transactions say.\n")
+    code, said = one
+    assert code == 0
+    first, *_, more, summary = said.splitlines()
+    assert first.startswith(f"{HOT}: day 2026-01-01, BASIC_ROOM, usr_")
+    assert (more, summary) == ("And 981 more.", "1,001 rows of 1,001 wallets were put right.")
+    assert nobody == (1, "There is no wallet of an account acct_x.\n")
+    assert (await credits_(url, tmp_path, "verify"))[0] == 0
+
+
 async def test_the_hourly_job_logs_the_heads_and_what_is_broken(url: str) -> None:
     async with hand_edited_balance(url):
         logged = await work_logs(url)

@@ -90,6 +90,11 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
         case "history":
             chosen = {"kinds": ["GRANT"], "from": "2020-01-01T00:00:00Z", "search": "opening"}
             return "owner", {"walletId": demo.wallets["department"], "first": 2, "filter": chosen}
+        case "usage":
+            period = {"from": "2026-01-01", "to": "2026-12-31"}
+            return "owner", {"accountId": demo.accounts["demo"], **period, "groupBy": "DEPARTMENT"}
+        case "forecast":
+            return "owner", {"walletId": demo.wallets["department"]}
         case "purchase-credits":
             return "owner", {
                 "input": {"walletId": demo.wallets["pool"], "packageCode": "STARTER", "idempotencyKey": key}

@@ -80,7 +80,7 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Permission:
     """Which roles allow it, and the scope that allows it to a key (None: no key may). `every_wallet`: it shows all of
-    an account's wallets, so no key that names some may."""
+    an account's wallets, or of a pool's, so no key that names some may."""
 
     roles: frozenset[Role]
     scope: Scope | None = None
@@ -101,6 +101,11 @@ class Action(Enum):
     SEE_WHOLE_ACCOUNT = _permission(
         Scope.READ, Role.OWNER, Role.AUDITOR, Role.SERVICE, Role.OPERATOR, every_wallet=True
     )
+    # Of the pool's wallet and all of its departments' together.
+    SEE_WHOLE_POOL = _permission(
+        Scope.READ, Role.OWNER, Role.AUDITOR, Role.ADMINISTRATOR, Role.SERVICE, Role.OPERATOR, every_wallet=True
+    )
+    SEE_FORECAST = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.ADMINISTRATOR, Role.SPENDER, Role.OPERATOR)
     SEE_MEMBERS = _permission(None, Role.OWNER, Role.AUDITOR, Role.OPERATOR)
     SEE_EMAILS = _permission(None, Role.OWNER, Role.OPERATOR)
     SEE_AUDIT_LOG = _permission(None, Role.OWNER, Role.AUDITOR, Role.OPERATOR)

@@ -7,6 +7,7 @@ those of the whole are queries, set-wise. Neither finds anything while all is we
 from dataclasses import dataclass
 
 from credits.ledger.chain_sql import DIGEST, HASH
+from credits.ledger.usage_rows import used_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +257,24 @@ WHOLE = (
         UNION ALL
         SELECT t.id FROM transactions t LEFT JOIN purchases p ON p.id = t.purchase_id
         WHERE t.kind = 'PURCHASE' AND p.id IS NULL
+        """,
+    ),
+    Invariant(
+        "usage",
+        "What is kept as used on a day is that day's deductions and refunds, and of a month what its days add up to.",
+        f"""
+        SELECT wallet_id AS id FROM ({used_in("transactions")}) t
+        FULL JOIN usage_days u USING (wallet_id, day, staging_type, person_id)
+        WHERE (t.account_id, t.credits, t.refunded, t.operations)
+            IS DISTINCT FROM (u.account_id, u.credits, u.refunded, u.operations)
+        UNION ALL
+        SELECT wallet_id FROM (
+            SELECT wallet_id, date_trunc('month', day::timestamp)::date AS month, staging_type, person_id, account_id,
+                   sum(credits) AS credits, sum(refunded) AS refunded, sum(operations) AS operations
+            FROM usage_days GROUP BY 1, 2, 3, 4, 5
+        ) d FULL JOIN usage_months u USING (wallet_id, month, staging_type, person_id)
+        WHERE (d.account_id, d.credits, d.refunded, d.operations)
+            IS DISTINCT FROM (u.account_id, u.credits, u.refunded, u.operations)
         """,
     ),
 )

@@ -60,7 +60,8 @@ _HOLDS_OVER = (
     + "WHERE h.wallet_id = ANY($1) AND h.status = 'OPEN' AND h.expires_at <= $2 ORDER BY h.expires_at, h.id LIMIT $3"
 )
 _SPENT = """
-SELECT t.id, t.wallet_id, t.kind, -t.change AS credits, t.created_at,
+SELECT t.id, t.wallet_id, t.kind, t.staging_type, coalesce(t.on_behalf_of, t.actor_id) AS person_id,
+       -t.change AS credits, t.created_at,
        (SELECT json_object_agg(d.lot_id, -d.credits) FROM transaction_lots d WHERE d.transaction_id = t.id) AS drawn,
        (SELECT coalesce(json_object_agg(b.lot_id, b.credits), '{}') FROM (
             SELECT coalesce(home.lot_id, l.origin_id) AS lot_id, sum(d.credits) AS credits
@@ -167,6 +168,8 @@ async def _load_spent(connection: BaseDBAsyncClient, state: State, commands: Seq
             id=row["id"],
             wallet_id=row["wallet_id"],
             kind=TransactionKind(row["kind"]),
+            staging_type=row["staging_type"],
+            person_id=row["person_id"],
             credits=row["credits"],
             at=row["created_at"],
             drawn=json.loads(row["drawn"]),

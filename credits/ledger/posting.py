@@ -27,11 +27,14 @@ class Price:
 
 @dataclass(slots=True, kw_only=True)
 class Spent:
-    """A transaction that somebody wants undone: what it drew from each lot, and what of that has come back."""
+    """A transaction that somebody wants undone: what it drew from each lot, and what of that has come back.
+    `staging_type` and `person_id` are those that it counts for as use, and its refunds with it."""
 
     id: str
     wallet_id: str
     kind: TransactionKind
+    staging_type: str | None
+    person_id: str
     credits: int
     at: datetime
     drawn: Mapping[str, int]

@@ -18,7 +18,7 @@ from credits.alerts.rules import after_change
 from credits.errors import NotFound, RefusalCode, Unavailable
 from credits.idempotency import Identity, Key, Used, claim, difference, give_back
 from credits.ids import Kind, make_id
-from credits.ledger import rows
+from credits.ledger import rows, usage_rows
 from credits.ledger.chain import GENESIS
 from credits.ledger.commands import AboutPayment, Bulk, Command, Unit, commands_of
 from credits.ledger.feed import BalanceChange, changed
@@ -26,6 +26,7 @@ from credits.ledger.loading import behind, load
 from credits.ledger.models import OwnerKind
 from credits.ledger.posting import Changes, Posted, Refused, not_posted
 from credits.ledger.rules import apply
+from credits.ledger.usage import Use, by_month, uses_of
 from credits.ledger.wallet import WalletState
 
 
@@ -115,13 +116,14 @@ async def _post_distinct(connection: BaseDBAsyncClient, units: list[Unit], *, wa
     outcomes, fresh = _answer_repeated(reachable, taken)
     told: list[BalanceChange] = []
     if fresh:
-        decided, changes = apply(await load(connection, wallets, fresh, now), fresh, now)
+        state = await load(connection, wallets, fresh, now)
+        decided, changes = apply(state, fresh, now)
         outcomes.update(
             (command.id, outcome)
             for unit, each in zip(fresh, decided, strict=True)
             for command, outcome in zip(commands_of(unit), each, strict=True)
         )
-        await _write(connection, changes, now)
+        await _write(connection, changes, uses_of(changes.lines, state.spent), now)
         told = changed(changes, now)
     claimed = [
         command.key
@@ -187,8 +189,8 @@ async def _lock(connection: BaseDBAsyncClient, commands: Sequence[Command], *, w
         asked |= wanted
 
 
-async def _write(connection: BaseDBAsyncClient, changes: Changes, now: datetime) -> None:
-    """Everything that changed, set-wise and at once."""
+async def _write(connection: BaseDBAsyncClient, changes: Changes, uses: Sequence[Use], now: datetime) -> None:
+    """Everything that changed, set-wise and at once, and what was used."""
     lots, holds = changes.lots.values(), list(changes.holds.values())
     new_holds = [hold for hold in holds if hold.id in changes.new_holds]
     old_holds = [hold for hold in holds if hold.id not in changes.new_holds]
@@ -209,6 +211,8 @@ async def _write(connection: BaseDBAsyncClient, changes: Changes, now: datetime)
         (rows.INSERT_TEXTS, rows.text_columns(changes.lines)),
         (rows.INSERT_STEPS, rows.step_columns(changes.steps)),
         (rows.INSERT_CLAWBACKS, rows.clawback_columns(changes.clawbacks)),
+        (usage_rows.ADD_DAYS, usage_rows.use_columns(uses)),
+        (usage_rows.ADD_MONTHS, usage_rows.use_columns(by_month(uses))),
         (rows.UPDATE_WALLETS, rows.wallet_columns(wallets)),
     ]
     if changed_rows := [part for part in parts if part[1]]:

@@ -231,6 +231,8 @@ _LIVE_ACCOUNT = "subscription ($id: ID!) { accountBalanceChanged(accountId: $id)
 _LIVE_PURCHASE = "subscription ($id: ID!) { purchaseUpdated(purchaseId: $id) { id status } }"
 _LIVE_APPROVALS = "subscription ($id: ID!) { approvalUpdated(accountId: $id) { id status } }"
 
+_USAGE = 'usage(from: "2026-01-01", to: "2026-12-31") { credits rows { key credits } }'
+
 
 def _query(field: str, inner: str = "") -> str:
     return f"query ($id: ID!) {{ {field}(id: $id) {{ id {inner} }} }}"
@@ -282,6 +284,21 @@ ROWS = {
             ("holds", "account"),
             ("holds", "department"),
         )
+    },
+    **{
+        row: Row(_query(of, _USAGE), subject, (of, "usage", "rows"))
+        for row, of, subject in (
+            ("account.usage", "account", PLACE["account"]),
+            ("pool.usage", "pool", PLACE["pool"]),
+            ("wallet.usage(account)", "wallet", WALLET["account"]),
+            ("wallet.usage(department)", "wallet", WALLET["department"]),
+        )
+    },
+    **{
+        f"wallet.forecast({of})": Row(
+            _query("wallet", "forecast { dailyUse creditsAtRisk }"), WALLET[of], ("wallet", "forecast")
+        )
+        for of in ("account", "department")
     },
     "wallet.alert(account)": Row(_query("wallet", "alert { threshold }"), WALLET["account"], ("wallet", "alert")),
     "transaction": Row(_query("transaction", "change"), _transaction, ("transaction",)),

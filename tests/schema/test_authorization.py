@@ -27,17 +27,11 @@ NOBODY = "nobody"
 # Rows of the matrix whose field is not in the schema yet. Whoever builds one takes it out and says how to ask for it.
 OPEN = {
     "rateLimit",
-    "account.usage",
     "account.priceAgreement",
     "account.webhookEndpoints",
     "account.slack",
-    "pool.usage",
-    "wallet.usage(account)",
-    "wallet.usage(department)",
     "wallet.statement(account)",
     "wallet.statement(pool)",
-    "wallet.forecast(account)",
-    "wallet.forecast(department)",
     "wallet.autoTopUp(account)",
     "quotePurchase(account)",
     "quotePurchase(pool)",
@@ -58,7 +52,7 @@ OPEN = {
     "setPriceAgreement",
 }
 # How many they are. It comes down with them and never goes up: what is new in the matrix is built with its row.
-STILL_OPEN = 30
+STILL_OPEN = 24
 
 
 def _matrix() -> dict[str, dict[str, str]]:

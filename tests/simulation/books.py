@@ -101,6 +101,8 @@ class Books:
             id=line.id,
             wallet_id=line.wallet_id,
             kind=line.kind,
+            staging_type=line.staging_type,
+            person_id=line.actor.person_id,
             credits=-line.change,
             at=line.created_at,
             drawn=drawn,

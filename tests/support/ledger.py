@@ -1,7 +1,7 @@
 """A ledger of any size in a database of its own, filled set-wise, with the hashes that the service would have written.
 
 One hot wallet has half of the transactions, a thousand others the rest: draws of one and two lots, refunds, transfers,
-texts at every tenth transaction, captured holds and open ones. What it holds the audit finds whole.
+texts at every tenth transaction, captured holds and open ones, and what was used. What it holds the audit finds whole.
 """
 
 import os
@@ -12,6 +12,7 @@ import asyncpg
 
 from app.database import credentials, migrate
 from credits.ledger.chain_sql import DIGEST, HASH
+from credits.ledger.usage_rows import used_in
 from tests.support import servers
 
 _WALLETS = 1_000
@@ -120,6 +121,14 @@ SELECT 'step' || id, 'item' || hold_id, hold_id, account_id, 'CAPTURED', 1, id, 
 FROM draft WHERE hold_id IS NOT NULL;
 INSERT INTO reservations (hold_id, lot_id, account_id, credits)
 SELECT pg_temp.id('hold', -w), pg_temp.lot(w, 1), pg_temp.id('acct', 1), 4 FROM generate_series(0, {_WALLETS}) w;
+"""
+_USAGE = f"""
+INSERT INTO usage_days (wallet_id, day, staging_type, person_id, account_id, credits, refunded, operations)
+{used_in("transactions")};
+INSERT INTO usage_months (wallet_id, month, staging_type, person_id, account_id, credits, refunded, operations)
+SELECT wallet_id, date_trunc('month', day::timestamp), staging_type, person_id, account_id, sum(credits), sum(refunded),
+       sum(operations)
+FROM usage_days GROUP BY 1, 2, 3, 4, 5;
 ANALYZE;
 """
 
@@ -133,7 +142,7 @@ async def _fill(database: asyncpg.Connection, transactions: int) -> None:
             $$ SELECT pg_temp.id('lot', wallet * 10 + number) $$;
     """)
     await database.execute(_DRAFT.replace(":transactions", str(transactions)))
-    for step in (_DRAWS, _TEXTS, _READ_ALONG, _HASHED, _LINES, _REST):
+    for step in (_DRAWS, _TEXTS, _READ_ALONG, _HASHED, _LINES, _REST, _USAGE):
         await database.execute(step)
 
 

@@ -193,6 +193,8 @@ def spent(line: Line) -> Spent:
         id=line.id,
         wallet_id=line.wallet_id,
         kind=line.kind,
+        staging_type=line.staging_type,
+        person_id=line.actor.person_id,
         credits=-line.change,
         at=line.created_at,
         drawn={lot_id: -amount for lot_id, amount in drawn(line).items()},

@@ -31,10 +31,10 @@ CORRUPTIONS = {
     ),
     "an altered amount": (
         "UPDATE transactions SET change = change - 1 WHERE id = '{spent}'",
-        {"sequence", "draws", "chain", "balance"},
+        {"sequence", "draws", "chain", "balance", "usage"},
     ),
-    "an altered actor": ("UPDATE transactions SET actor_id = 'x' WHERE id = '{spent}'", {"chain"}),
-    "an altered day": ("UPDATE transactions SET local_day = local_day + 1 WHERE id = '{spent}'", {"chain"}),
+    "an altered actor": ("UPDATE transactions SET actor_id = 'x' WHERE id = '{spent}'", {"chain", "usage"}),
+    "an altered day": ("UPDATE transactions SET local_day = local_day + 1 WHERE id = '{spent}'", {"chain", "usage"}),
     "an altered time": (
         "UPDATE transactions SET created_at = created_at - interval '1 day' WHERE id = '{spent}'",
         {"sequence", "chain"},
@@ -49,7 +49,7 @@ CORRUPTIONS = {
     ),
     "a transaction moved to another account": (
         "UPDATE transactions SET account_id = 'acct_x' WHERE id = '{spent}'",
-        {"chain", "accounts"},
+        {"chain", "accounts", "usage"},
     ),
     "an altered draw": (
         "UPDATE transaction_lots SET credits = credits - 1 WHERE transaction_id = '{spent}'",
@@ -154,11 +154,11 @@ CORRUPTIONS = {
     ),
     "a refund of what is no deduction": (
         "UPDATE transactions SET refunds_id = '{bought_by}' WHERE id = '{refund}'",
-        {"chain", "refunds"},
+        {"chain", "refunds", "usage"},
     ),
     "more refunded than was spent": (
         "UPDATE transactions SET change = change + 5 WHERE id = '{refund}'",
-        {"sequence", "draws", "chain", "balance", "refunds"},
+        {"sequence", "draws", "chain", "balance", "refunds", "usage"},
     ),
     "more clawed back than was taken": (
         "UPDATE clawbacks SET credits = credits + 1 WHERE account_id = '{account}'",
@@ -183,6 +183,36 @@ CORRUPTIONS = {
         " created_at, paid_at) VALUES ('pur_x', '{account}', '{wallet}', 'S', 'S', 1, 1, 1, 'USD', 'PAID', 'USER', 'u',"
         " 1, 'pi_x', 'txn_x', credits_now(), credits_now())",
         {"purchases"},
+    ),
+    "more used on a day": ("UPDATE usage_days SET credits = credits + 1 WHERE wallet_id = '{wallet}'", {"usage"}),
+    "less refunded on a day": ("UPDATE usage_days SET refunded = refunded - 1 WHERE refunded > 0", {"usage"}),
+    "another number of jobs": (
+        "UPDATE usage_months SET operations = operations + 1 WHERE wallet_id = '{wallet}'",
+        {"usage"},
+    ),
+    "a day on which nothing is kept": ("DELETE FROM usage_days WHERE wallet_id = '{wallet}'", {"usage"}),
+    "a month in which nothing is kept": ("DELETE FROM usage_months WHERE wallet_id = '{wallet}'", {"usage"}),
+    "use of another day": ("UPDATE usage_days SET day = day + 40 WHERE wallet_id = '{wallet}'", {"usage"}),
+    "use of another month": (
+        "UPDATE usage_months SET month = month - interval '1 month' WHERE wallet_id = '{wallet}'",
+        {"usage"},
+    ),
+    "use of another person": ("UPDATE usage_days SET person_id = 'x' WHERE wallet_id = '{wallet}'", {"usage"}),
+    "use of another staging type": (
+        "UPDATE usage_months SET staging_type = 'X' WHERE wallet_id = '{wallet}'",
+        {"usage"},
+    ),
+    "use in another account": (
+        "UPDATE usage_days SET account_id = 'acct_x' WHERE wallet_id = '{wallet}'",
+        {"usage"},
+    ),
+    "use of which there is no transaction": (
+        "INSERT INTO usage_days VALUES ('{pool_wallet}', '2026-01-01', 'BASIC_ROOM', 'x', '{account}', 1, 0, 1);",
+        {"usage"},
+    ),
+    "a month of which there is no day": (
+        "INSERT INTO usage_months VALUES ('{pool_wallet}', '2026-01-01', 'BASIC_ROOM', 'x', '{account}', 1, 0, 1);",
+        {"usage"},
     ),
 }
 
@@ -237,8 +267,8 @@ async def test_what_has_happened_to_a_busy_account_breaks_nothing(ids: dict[str,
 @pytest.mark.parametrize(
     ("which", "expected"),
     [
-        ("= '{spent}'", {"sequence", "chain", "balance", "lots", "refunds"}),
-        ("= '{refund}'", {"sequence", "chain", "balance", "lots"}),
+        ("= '{spent}'", {"sequence", "chain", "balance", "lots", "refunds", "usage"}),
+        ("= '{refund}'", {"sequence", "chain", "balance", "lots", "usage"}),
         (
             "= (SELECT max(id) FROM transactions WHERE wallet_id = '{wallet}')",
             {"heads", "balance", "lots", "clawbacks"},

@@ -20,6 +20,13 @@ CUT = (
     " WHERE l.id = d.lot_id AND w.id = $1",
     "DELETE FROM transaction_lots d USING transactions t, wallets w"
     " WHERE t.id = d.transaction_id AND w.id = t.wallet_id AND w.sequence = t.sequence AND w.id = $1",
+    *(
+        f"UPDATE usage_{unit}s u SET credits = u.credits + t.change, operations = u.operations - t.quantity"
+        " FROM transactions t JOIN wallets w ON w.id = t.wallet_id AND w.sequence = t.sequence"
+        f" WHERE w.id = $1 AND u.wallet_id = w.id AND u.{unit} = date_trunc('{unit}', t.local_day)"
+        " AND u.staging_type = t.staging_type AND u.person_id = coalesce(t.on_behalf_of, t.actor_id)"
+        for unit in ("day", "month")
+    ),
     "DELETE FROM transactions t USING wallets w WHERE w.id = t.wallet_id AND w.sequence = t.sequence AND w.id = $1",
     "UPDATE wallets w SET sequence = t.sequence, version = t.version, balance = t.balance_after, last_hash = t.hash,"
     " last_posted_at = t.created_at FROM transactions t"

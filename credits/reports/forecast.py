@@ -1,0 +1,88 @@
+"""How long the credits of wallets last if they go on as in the last 30 days."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+from tortoise.connection import get_connection
+
+from credits.accounts.zones import Zones
+from credits.ledger.lots import LotState
+from credits.ledger.queries import open_lots
+from credits.reports.rules import FORECAST_FROM_DAYS, MAX_DAYS, OpenLot, daily_use, runway
+
+_DAY = timedelta(days=1)
+_WALLETS = """
+SELECT w.id, w.created_at, a.time_zone, a.former_time_zone, a.time_zone_from, now.now
+FROM (SELECT credits_now() AS now) now, wallets w JOIN accounts a ON a.id = w.account_id WHERE w.id = ANY($1)
+"""
+_USED = """
+SELECT w.id, sum(u.credits)::bigint AS credits, sum(u.refunded)::bigint AS refunded
+FROM unnest($1::text[], $2::date[], $3::date[]) AS w (id, first, today)
+JOIN usage_days u ON u.wallet_id = w.id AND u.day >= w.first AND u.day < w.today GROUP BY 1
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """`daily_use`: credits a day, refunds taken off. `empty_on`: the local day on which nothing is available any more,
+    None where nothing is used or it is more than 5 years ahead. `at_risk`: credits that lapse before they are used."""
+
+    daily_use: Fraction
+    empty_on: date | None
+    at_risk: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Wallet:
+    id: str
+    zones: Zones
+    now: datetime
+    today: date
+    days: int
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "_Wallet":
+        zones = Zones(name=row["time_zone"], former=row["former_time_zone"], since=row["time_zone_from"])
+        today = zones.day(row["now"])
+        age = (today - zones.day(row["created_at"])).days
+        return cls(row["id"], zones, row["now"], today, min(age, FORECAST_FROM_DAYS))
+
+
+async def forecasts(wallet_ids: Iterable[str]) -> dict[str, Forecast]:
+    """Of those of the wallets that there are. The mean is of the last 30 local days before today; of a younger wallet
+    over its age in days."""
+    read = get_connection("default").execute_query_dict
+    wallets = [_Wallet.of(row) for row in await read(_WALLETS, [list(wallet_ids)])]
+    since = [wallet.today - timedelta(days=wallet.days) for wallet in wallets]
+    ids = [wallet.id for wallet in wallets]
+    used = {row["id"]: row for row in await read(_USED, [ids, since, [wallet.today for wallet in wallets]])}
+    lots = await open_lots(ids)
+    return {wallet.id: _forecast(wallet, used.get(wallet.id), lots.get(wallet.id, [])) for wallet in wallets}
+
+
+def _forecast(wallet: _Wallet, used: Mapping[str, Any] | None, lots: Sequence[LotState]) -> Forecast:
+    rate = daily_use(used["credits"], used["refunded"], wallet.days) if used else Fraction(0)
+    # What is frozen or promised to holds is not there to be used.
+    open_now = [
+        OpenLot(
+            credits=lot.available(wallet.now),
+            lapses_in=_days(lot.expires_at - wallet.now) if lot.expires_at else None,
+        )
+        for lot in lots
+        if lot.available(wallet.now)
+    ]
+    ahead = runway(open_now, rate)
+    empty_on = None
+    if ahead.empty_in is not None and ahead.empty_in < MAX_DAYS:
+        empty_on = wallet.zones.day(wallet.now + timedelta(microseconds=int(ahead.empty_in * (_DAY // _MICROSECOND))))
+    return Forecast(daily_use=rate, empty_on=empty_on, at_risk=ahead.at_risk)
+
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def _days(span: timedelta) -> Fraction:
+    return Fraction(span // _MICROSECOND, _DAY // _MICROSECOND)
