@@ -5,7 +5,7 @@ What comes of it gathers until `take` hands it over as a portion, on which every
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 
 from app.history.plan import AccountPlan
 from app.history.shop import Bought
@@ -18,18 +18,6 @@ from credits.ledger.posting import Changes, Posting, Price, Refused, Spent, Stat
 from credits.ledger.rules import decide
 from credits.ledger.text import Text
 from credits.ledger.wallet import Line, WalletState
-
-# Wallet, local day, staging type, person.
-UsageKey = tuple[str, date, str, str]
-
-
-@dataclass(slots=True)
-class Use:
-    """What was used on a day, as the roll-ups have it."""
-
-    credits: int = 0
-    refunded: int = 0
-    operations: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +34,12 @@ class PaidBack:
 
 @dataclass(slots=True)
 class Portion:
-    """What is to be written in one database transaction."""
+    """What is to be written in one database transaction; `spent` are the deductions that it refunds."""
 
     changes: Changes = field(default_factory=Changes)
     bought: list[Bought] = field(default_factory=list)
     paid_back: list[PaidBack] = field(default_factory=list)
-    usage: dict[UsageKey, Use] = field(default_factory=dict)
+    spent: dict[str, Spent] = field(default_factory=dict)
 
 
 class Books:
@@ -74,11 +62,11 @@ class Books:
     def do(self, command: Command, at: datetime) -> None:
         """What the command says, in the wallets that it names. A history asks for nothing that would be refused
         (ValueError)."""
-        self._do(command, command.wallet_ids, at, None)
+        self._do(command, command.wallet_ids, at)
 
     def do_in_all(self, command: Command, at: datetime) -> None:
         """The same for what concerns every wallet of the account."""
-        self._do(command, tuple(self.wallets), at, None)
+        self._do(command, tuple(self.wallets), at)
 
     def deduct(
         self, wallet_id: str, at: datetime, *, line_id: str, actor: Actor, text: Text, staging_type: str, quantity: int
@@ -98,32 +86,29 @@ class Books:
             quantity=quantity,
         )
         self.lines += 1
-        self._use(line, of=line)
         return line
 
     def refund(self, command: Refund, at: datetime, *, of: Line) -> None:
-        """Undo a deduction that was not refunded before, wholly or in part."""
-        spent = Spent(
-            id=of.id,
-            wallet_id=of.wallet_id,
-            kind=of.kind,
-            credits=-of.change,
-            at=of.created_at,
-            drawn={drawn.lot_id: -drawn.credits for drawn in of.draws},
-            returned={},
-        )
-        refund, *_ = self._do(command, command.wallet_ids, at, spent)
-        self._use(refund, of=of)
+        """Undo a deduction that was not refunded in an earlier portion, wholly or in part."""
+        if of.id not in self.portion.spent:
+            self.portion.spent[of.id] = Spent(
+                id=of.id,
+                wallet_id=of.wallet_id,
+                kind=of.kind,
+                staging_type=of.staging_type,
+                person_id=of.actor.person_id,
+                credits=-of.change,
+                at=of.created_at,
+                drawn={drawn.lot_id: -drawn.credits for drawn in of.draws},
+                returned={},
+            )
+        self.do(command, at)
 
-    def _do(self, command: Command, wallet_ids: tuple[str, ...], at: datetime, spent: Spent | None) -> tuple[Line, ...]:
-        posting = self._posting(wallet_ids, at)
-        if spent:
-            posting.state.spent[spent.id] = spent
-        outcome = decide(posting, command)
+    def _do(self, command: Command, wallet_ids: tuple[str, ...], at: datetime) -> None:
+        outcome = decide(self._posting(wallet_ids, at), command)
         if isinstance(outcome, Refused):
             raise ValueError(f"The history of {self._plan.name} cannot go on: {outcome.message}")  # noqa: TRY004
         self.lines += len(outcome.lines)
-        return outcome.lines
 
     def _posting(self, wallet_ids: tuple[str, ...], at: datetime) -> Posting:
         # Kept, and of few wallets: a state is asked about each of its wallets at every command.
@@ -132,20 +117,8 @@ class Books:
             self._postings[wallet_ids] = Posting(State(wallets=wallets, prices=self._prices, lots=self._lots), at)
         posting = self._postings[wallet_ids]
         posting.now, posting.changes = at, self.portion.changes
-        posting.state.spent.clear()
+        posting.state.spent = self.portion.spent
         return posting
-
-    def _use(self, line: Line, *, of: Line) -> None:
-        """Count a deduction or a refund; staging type and person are those of the deduction `of`."""
-        person = of.actor.on_behalf_of or of.actor.id
-        key = (line.wallet_id, line.local_day, of.staging_type or "", person)
-        if (use := self.portion.usage.get(key)) is None:
-            use = self.portion.usage[key] = Use()
-        if line.change < 0:
-            use.credits -= line.change
-            use.operations += line.quantity or 0
-        else:
-            use.refunded += line.change
 
     def left_of(self, purchase_id: str, at: datetime) -> int:
         """What of a purchase nobody has spent, wherever in the account it lies."""

@@ -13,23 +13,12 @@ from app.history.shop import Bought
 from credits.accounts.models import AccountRole
 from credits.accounts.rules import Scope
 from credits.actors import ActorKind
-from credits.ledger import rows
+from credits.ledger import rows, usage_rows
 from credits.ledger.chain import GENESIS
 from credits.ledger.models import OwnerKind
+from credits.ledger.usage import by_month, uses_of
 from credits.purchases.models import PurchaseStatus, RefundStatus
 
-_USAGE = """
-INSERT INTO usage_{unit}s AS u (wallet_id, {unit}, staging_type, person_id, account_id, credits, refunded, operations)
-SELECT wallet_id, {of_day}, staging_type, person_id, account_id, sum(credits), sum(refunded), sum(operations)
-FROM unnest($1::text[], $2::date[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[])
-    AS d (wallet_id, day, staging_type, person_id, account_id, credits, refunded, operations)
-GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4
-ON CONFLICT (wallet_id, {unit}, staging_type, person_id) DO UPDATE
-SET credits = u.credits + excluded.credits, refunded = u.refunded + excluded.refunded,
-    operations = u.operations + excluded.operations
-"""
-_USAGE_DAYS = _USAGE.format(unit="day", of_day="day")
-_USAGE_MONTHS = _USAGE.format(unit="month", of_day="date_trunc('month', day)::date")
 _PAID_BACK = """
 UPDATE purchases SET refunded_minor = refunded_minor + $2, clawed_back = clawed_back + $3 WHERE id = $1
 """
@@ -108,7 +97,9 @@ async def write(connection: asyncpg.Connection, plan: AccountPlan, portion: Port
     await _insert(connection, rows.INSERT_TEXTS, rows.text_columns(changes.lines))
     await _insert(connection, rows.INSERT_CLAWBACKS, rows.clawback_columns(changes.clawbacks))
     await _write_paid_back(connection, plan, portion.paid_back)
-    await _write_usage(connection, plan, portion)
+    uses = uses_of(changes.lines, portion.spent)
+    await _execute(connection, usage_rows.ADD_DAYS, usage_rows.use_columns(uses))
+    await _execute(connection, usage_rows.ADD_MONTHS, usage_rows.use_columns(by_month(uses)))
     await _execute(connection, rows.UPDATE_WALLETS, rows.wallet_columns(list(changes.wallets.values())))
 
 
@@ -157,13 +148,6 @@ async def _write_paid_back(connection: asyncpg.Connection, plan: AccountPlan, pa
         for each in paid_back
     ]
     await _copy(connection, "payment_refunds", _PAYMENT_REFUND.split(), records)
-
-
-async def _write_usage(connection: asyncpg.Connection, plan: AccountPlan, portion: Portion) -> None:
-    records = [(*key, plan.id, use.credits, use.refunded, use.operations) for key, use in sorted(portion.usage.items())]
-    columns = [list(column) for column in zip(*records, strict=True)]
-    for statement in (_USAGE_DAYS, _USAGE_MONTHS):
-        await _execute(connection, statement, columns)
 
 
 async def _execute(connection: asyncpg.Connection, statement: str, columns: rows.Columns) -> None:

@@ -20,22 +20,6 @@ from tests.support.processes import started
 
 LINES = 20_000
 START, END = datetime(2023, 11, 28, tzinfo=UTC), datetime(2025, 11, 27, tzinfo=UTC)
-USAGE_THAT_IS_WRONG = """
-WITH used AS (
-    SELECT t.wallet_id, t.account_id, {first_day} AS first_day, d.staging_type,
-           coalesce(d.on_behalf_of, d.actor_id) AS person_id,
-           coalesce(sum(-t.change) FILTER (WHERE t.kind = 'DEDUCTION'), 0) AS credits,
-           coalesce(sum(t.change) FILTER (WHERE t.kind = 'REFUND'), 0) AS refunded,
-           coalesce(sum(t.quantity) FILTER (WHERE t.kind = 'DEDUCTION'), 0) AS operations
-    FROM transactions t JOIN transactions d ON d.id = coalesce(t.refunds_id, t.id)
-    WHERE t.kind IN ('DEDUCTION', 'REFUND') GROUP BY 1, 2, 3, 4, 5
-)
-SELECT count(*) FROM used
-FULL JOIN (SELECT wallet_id, account_id, {unit} AS first_day, staging_type, person_id, credits, refunded, operations
-           FROM usage_{unit}s) kept
-    USING (wallet_id, account_id, first_day, staging_type, person_id, credits, refunded, operations)
-WHERE used.wallet_id IS NULL OR kept.wallet_id IS NULL
-"""
 
 
 @asynccontextmanager
@@ -83,15 +67,6 @@ async def test_it_has_as_many_transactions_as_were_asked_for_all_of_them_in_the_
     assert LINES <= row["lines"] < LINES * 1.01
     assert row["past"]
     assert timedelta(days=700) < longest <= timedelta(days=730)
-
-
-async def test_the_roll_ups_are_what_the_transactions_add_up_to(history: asyncpg.Connection) -> None:
-    days = USAGE_THAT_IS_WRONG.format(unit="day", first_day="t.local_day")
-    months = USAGE_THAT_IS_WRONG.format(unit="month", first_day="date_trunc('month', t.local_day)::date")
-
-    assert await history.fetchval(days) == 0
-    assert await history.fetchval(months) == 0
-    assert await history.fetchval("SELECT sum(refunded) FROM usage_days") > 0
 
 
 async def test_every_kind_of_life_is_in_it_and_staging_is_most_of_it(history: asyncpg.Connection) -> None:
