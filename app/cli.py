@@ -13,11 +13,12 @@ from pydantic import ValidationError
 from tortoise.connection import get_connection
 
 from app import demo as demonstration
-from app import embedded, keys_cli, ledger_cli, log, outbox_cli, payments_cli, slack_cli
+from app import embedded, keys_cli, ledger_cli, log, outbox_cli, payments_cli, reports_cli, slack_cli
 from app.auth import token_rules
 from app.database import TablesMissing, make_migrations
 from app.database import migrate as apply_migrations
 from app.embedded import EmbeddedPostgresError
+from app.history.filling import HistoryRefused, fill
 from app.progress import progress_bar
 from app.server import PortTaken, database_of, run, work
 from app.server import serve as serve_until_stopped
@@ -94,6 +95,7 @@ cli.add_typer(ledger_cli.with_database(_over_database), name="ledger")
 cli.add_typer(outbox_cli.with_database(_over_database), name="outbox")
 cli.add_typer(payments_cli.with_parts(_over_parts), name="payments")
 cli.command("reconcile")(payments_cli.reconcile_with(_over_parts))
+cli.add_typer(reports_cli.with_database(_over_database), name="report")
 cli.add_typer(slack_cli.with_database(_over_database, lambda: people_of(Settings.load())), name="slack")
 
 
@@ -173,21 +175,46 @@ def verify() -> None:
 
 
 @cli.command()
-def demo() -> None:
+def demo(
+    history: Annotated[
+        int,
+        typer.Option(min=0, help="Write so many transactions of the last two years first, for accounts of their own."),
+    ] = 0,
+    history_seed: Annotated[int, typer.Option("--seed", min=0, help="Another number, another history.")] = 1,
+) -> None:
     """Serve with an enterprise, people and tokens to play with."""
     settings = _settings()
     if settings.live:
         raise _Unusable("The demonstration wants no live Stripe key. Unset STRIPE_SECRET_KEY.")
+    if history and not settings.sandboxed:
+        raise _Unusable("A history is written in the sandbox only. Unset STRIPE_SECRET_KEY, or leave --history out.")
     seeded: list[demonstration.Demo] = []
 
     async def seed(shared: Parts) -> None:
         seeded.append(await demonstration.seed(settings, shared.hub))
+        if history:
+            _say(await _with_history(settings, seeded[0], history, history_seed))
 
     def told() -> None:
         file = demonstration.keep(seeded[0], settings.data_dir)
         _say(demonstration.banner(settings, seeded[0], file))
 
     run(serve_until_stopped(settings, before=seed, started=told))
+
+
+async def _with_history(settings: Settings, demo: demonstration.Demo, lines: int, seed: int) -> str:
+    """Write a history beside the demonstration, and say what there is now."""
+    url = embedded.beside(settings.data_dir) if settings.embedded else settings.database_url
+    try:
+        with progress_bar(f"Writing {lines:,} transactions") as progress:
+            filled = await fill(url or "", lines=lines, seed=seed, progress=progress)
+    except HistoryRefused as refused:
+        return f"No history was written. {refused}"
+    await demonstration.show(demo, filled.account_ids[0])
+    return (
+        f"Wrote {filled.lines:,} transactions of {len(filled.account_ids):,} accounts. The largest is"
+        f" {filled.account_ids[0]}; the owner's token opens it."
+    )
 
 
 @cli.command()

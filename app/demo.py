@@ -222,6 +222,14 @@ async def _grant_opening(publisher: Publisher, places: Mapping[str, Place]) -> N
     await writer.close()
 
 
+async def show(demo: Demo, account_id: str) -> None:
+    """Let the demonstration's owner and auditor see another account as such, too."""
+    at = await now()
+    async with in_transaction() as connection:
+        for name, role in (("owner", AccountRole.OWNER), ("auditor", AccountRole.AUDITOR)):
+            await _membership(connection, account_id, demo.users[name], role, at)
+
+
 def demo_api_key(settings: Settings) -> str:
     """The demo's key: only its hash is in the database, so it is made anew from this deployment's secret."""
     secret = settings.jwt_secret.get_secret_value().encode()

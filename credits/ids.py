@@ -6,11 +6,14 @@
 
 import functools
 import re
+from datetime import datetime
 from enum import StrEnum
 
 from uuid_utils import uuid7
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+# Two signs at once: ids are made for every line of a ledger.
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _VALUES = {sign: value for value, sign in enumerate(_ALPHABET)}
 _SHAPE = re.compile(rf"([a-z]{{3,4}})_[{_ALPHABET}]{{26}}")
 
@@ -50,8 +53,15 @@ def make_id(kind: Kind) -> str:
     return _written(kind, uuid7().int)
 
 
+def id_at(kind: Kind, at: datetime, noise: int) -> str:
+    """The id of something that was made at that instant; 74 bits of `noise` tell those of one millisecond apart."""
+    milliseconds = int(at.timestamp() * 1000)
+    number = milliseconds << 80 | 7 << 76 | (noise >> 62 & 0xFFF) << 64 | 2 << 62 | noise & (1 << 62) - 1
+    return _written(kind, number)
+
+
 def _written(kind: Kind, number: int) -> str:
-    return f"{kind}_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return f"{kind}_" + "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
 
 
 class Series:
@@ -61,13 +71,18 @@ class Series:
     """
 
     def __init__(self, first: str) -> None:
-        self._first = functools.reduce(lambda number, sign: number << 5 | _VALUES[sign], first.rpartition("_")[2], 0)
+        self._first = first
         self._made = 0
 
     def next(self, kind: Kind) -> str:
         """The next id, of this kind."""
         self._made += 1
-        return _written(kind, self._first + self._made)
+        return _written(kind, self._number + self._made)
+
+    @functools.cached_property
+    def _number(self) -> int:
+        # Read when it is wanted: most commands make nothing that has to be named.
+        return functools.reduce(lambda number, sign: number << 5 | _VALUES[sign], self._first.rpartition("_")[2], 0)
 
 
 def kind_of(text: str) -> Kind | None:

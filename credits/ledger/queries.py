@@ -319,6 +319,9 @@ def _conditions(chosen: LineFilter, conditions: list[str], values: list[Any]) ->
 
     if chosen.kinds is not None:
         add("t.kind = ANY(?)", [kind.value for kind in chosen.kinds])
+        if TransactionKind.DEDUCTION not in chosen.kinds:
+            # In so many words: they are what the indexes of the rarer kinds are for.
+            conditions.append("t.kind <> 'DEDUCTION'")
     if chosen.start is not None:
         add("t.created_at >= ?", chosen.start)
     if chosen.end is not None:

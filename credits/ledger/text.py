@@ -34,7 +34,9 @@ class Text:
 
 def length_prefixed(parts: list[str | None]) -> str:
     """The parts one after the other, each behind its length in bytes, so that no two lists look alike; `-` is none."""
-    return "".join("-" if part is None else f"{len(part.encode())}:{part}" for part in parts)
+    return "".join(
+        ["-" if part is None else f"{len(part) if part.isascii() else len(part.encode())}:{part}" for part in parts]
+    )
 
 
 def clean_metadata(value: Mapping[str, str] | None) -> tuple[tuple[str, str], ...] | None:

@@ -1,1 +1,1 @@
-"""Reports: statements of months, and what is read out of history as a whole."""
+"""What people ask of the past: use, statements, forecasts, and what the platform owes."""

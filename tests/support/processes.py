@@ -71,16 +71,16 @@ class Running:
 
 def _log_file(command: str, port: int, data_dir: Path) -> Path:
     data_dir.mkdir(parents=True, exist_ok=True)
-    return data_dir.parent / f"{command}-{port}.log"
+    return data_dir.parent / f"{command.split()[0]}-{port}.log"
 
 
 async def start(command: str, port: int, data_dir: Path, **more: str) -> Running:
-    """Start `credits <command>` in a session of its own."""
+    """Start `credits <command>`, words and options, in a session of its own."""
     printed = _log_file(command, port, data_dir)
     with printed.open("ab") as out:
         process = await asyncio.create_subprocess_exec(
             *_COMMAND,
-            command,
+            *command.split(),
             env=environment(port, data_dir, **more),
             cwd=Path(__file__).parents[2],
             stdout=out,
