@@ -6,6 +6,7 @@ The columns of each statement and the function that fills them stand together, i
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from credits.actors import Actor, ActorKind
@@ -349,6 +350,7 @@ def together(parts: Sequence[tuple[str, Columns]]) -> tuple[str, Columns]:
     return (f"WITH {steps} {sql[-1]}" if steps else sql[-1]), values
 
 
+@lru_cache(maxsize=1_000)
 def _renumbered(statement: str, parameters_before: int) -> str:
     return _PARAMETER.sub(lambda found: f"${int(found[1]) + parameters_before}", statement)
 

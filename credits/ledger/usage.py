@@ -6,7 +6,7 @@ type and the person of the deduction that it undoes.
 
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from credits.ledger.models import TransactionKind
@@ -14,6 +14,7 @@ from credits.ledger.posting import Spent
 from credits.ledger.wallet import Line
 
 UseKey = tuple[str, date, str, str]
+Amounts = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,58 +36,74 @@ class Use:
         """What there is one row of."""
         return self.wallet_id, self.since, self.staging_type, self.person_id
 
-    def plus(self, other: "Use") -> "Use":
-        """Both of one key."""
-        return replace(
-            self,
-            credits=self.credits + other.credits,
-            refunded=self.refunded + other.refunded,
-            operations=self.operations + other.operations,
-        )
-
     @property
-    def amounts(self) -> tuple[int, int, int]:
+    def amounts(self) -> Amounts:
         """Credits deducted, credits refunded, jobs."""
         return self.credits, self.refunded, self.operations
 
 
+class _Sums:
+    """Amounts by key while they are added up: quicker than values that are made anew for each transaction."""
+
+    def __init__(self) -> None:
+        self._rows: dict[UseKey, list[int]] = {}
+        self._accounts: dict[str, str] = {}
+
+    def add(self, key: UseKey, account_id: str, amounts: Amounts) -> None:
+        row = self._rows.get(key)
+        if row is None:
+            self._rows[key] = list(amounts)
+            self._accounts[key[0]] = account_id
+        else:
+            row[0] += amounts[0]
+            row[1] += amounts[1]
+            row[2] += amounts[2]
+
+    def uses(self) -> list[Use]:
+        """In the order of their keys."""
+        return [
+            Use(
+                wallet_id=wallet_id,
+                since=since,
+                staging_type=staging_type,
+                person_id=person_id,
+                account_id=self._accounts[wallet_id],
+                credits=credits_taken,
+                refunded=refunded,
+                operations=operations,
+            )
+            for (wallet_id, since, staging_type, person_id), (credits_taken, refunded, operations) in sorted(
+                self._rows.items()
+            )
+        ]
+
+
 def uses_of(lines: Iterable[Line], spent: Mapping[str, Spent]) -> list[Use]:
     """What these transactions used, by day; of refunds `spent` has what they undo. In the order of the keys."""
-    uses = total(use for line in lines if (use := _use_of(line, spent)))
-    return [uses[key] for key in sorted(uses)]
-
-
-def _use_of(line: Line, spent: Mapping[str, Spent]) -> Use | None:
-    if line.kind is TransactionKind.DEDUCTION:
-        staging_type, person_id, amounts = line.staging_type, line.actor.person_id, (-line.change, 0, line.quantity)
-    elif line.kind is TransactionKind.REFUND:
-        undone = spent[line.refunds_id or ""]
-        staging_type, person_id, amounts = undone.staging_type, undone.person_id, (0, line.change, 0)
-    else:
-        return None
-    credits_taken, refunded, operations = amounts
-    return Use(
-        wallet_id=line.wallet_id,
-        since=line.local_day,
-        staging_type=staging_type or "",
-        person_id=person_id,
-        account_id=line.account_id,
-        credits=credits_taken,
-        refunded=refunded,
-        operations=operations or 0,
-    )
+    sums = _Sums()
+    for line in lines:
+        if line.kind is TransactionKind.DEDUCTION:
+            key = (line.wallet_id, line.local_day, line.staging_type or "", line.actor.person_id)
+            sums.add(key, line.account_id, (-line.change, 0, line.quantity or 0))
+        elif line.kind is TransactionKind.REFUND:
+            undone = spent[line.refunds_id or ""]
+            key = (line.wallet_id, line.local_day, undone.staging_type or "", undone.person_id)
+            sums.add(key, line.account_id, (0, line.change, 0))
+    return sums.uses()
 
 
 def by_month(uses: Iterable[Use]) -> list[Use]:
     """The same, by the first day of the month; in the order of the keys."""
-    months = total(replace(use, since=use.since.replace(day=1)) for use in uses)
-    return [months[key] for key in sorted(months)]
+    sums = _Sums()
+    for use in uses:
+        wallet_id, since, staging_type, person_id = use.key
+        sums.add((wallet_id, since.replace(day=1), staging_type, person_id), use.account_id, use.amounts)
+    return sums.uses()
 
 
 def total(*several: Iterable[Use]) -> dict[UseKey, Use]:
     """All of them added up, by key."""
-    totals: dict[UseKey, Use] = {}
+    sums = _Sums()
     for use in itertools.chain(*several):
-        so_far = totals.get(use.key)
-        totals[use.key] = use if so_far is None else so_far.plus(use)
-    return totals
+        sums.add(use.key, use.account_id, use.amounts)
+    return {use.key: use for use in sums.uses()}

@@ -106,3 +106,13 @@ def test_the_work_grows_with_the_document_and_no_faster() -> None:
     calls_few, calls_many = _calls_of_check(few), _calls_of_check(many)
 
     assert calls_many < 10 * calls_few
+
+
+def test_the_rows_of_a_report_cost_as_much_as_the_longest_page() -> None:
+    report = "usage { rows { a b c d e f } }"
+    within = "{ w { " + " ".join(f"u{n}: {report}" for n in range(7)) + " } }"
+    beyond = "{ w { " + " ".join(f"u{n}: {report}" for n in range(8)) + " } }"
+
+    limits.check(parse(within))
+    with pytest.raises(limits.TooComplex, match="points of cost"):
+        limits.check(parse(beyond))
