@@ -164,6 +164,21 @@ async def test_books_that_do_not_agree_with_themselves_are_told(
     assert [each.kind for each in found] == kinds
 
 
+async def test_a_refund_whose_events_are_forgotten_is_read_at_the_provider(service: Service, buyer: Buyer) -> None:
+    purchase = await bought(buyer)
+    since = await now() - timedelta(hours=1)
+    refund = {"purchase_id": purchase.id, "amount_minor": 9_950, "deliveries": 0}
+    await service.http.post("/sandbox/stripe/refunds", json=refund)
+    before = await found_about(service, purchase.id)
+
+    await healing.read_unknown_refunds(service.shared.checkouts, service.shared.payments, since=since)
+
+    after = await Purchase.get(id=purchase.id)
+    assert [each.kind for each in before] == [DifferenceKind.REFUNDS]
+    assert (after.refunded_minor, after.clawed_back) == (9_950, 50)
+    assert await found_about(service, purchase.id) == []
+
+
 async def test_a_quarantined_payment_is_told_until_it_is_settled(service: Service, buyer: Buyer) -> None:
     purchase = await buyer.buy()
     payment_id = f"pi_{uuid4().hex}"

@@ -14,6 +14,7 @@ from credits.gateways import GatewayRefused, GatewayUnavailable, PaymentEvent, P
 from credits.ledger.queries import now
 from credits.purchases.checkouts import Checkouts
 from credits.purchases.fulfilment import fulfil, handle_event
+from credits.purchases.refunds import read_returns
 
 T = TypeVar("T")
 
@@ -33,6 +34,11 @@ WHERE checkout_id IS NOT NULL AND (status IN ('AWAITING_PAYMENT', 'PROCESSING')
 ORDER BY looked_at NULLS FIRST, id LIMIT $2
 """
 _LOOKED = "UPDATE purchases SET looked_at = credits_now() WHERE id = ANY($1)"
+_REFUNDED = """
+SELECT p.payment_id, coalesce(sum(r.amount_minor), 0)::bigint AS minor FROM purchases p
+LEFT JOIN payment_refunds r ON r.purchase_id = p.id AND r.status IN ('PENDING', 'SUCCEEDED')
+WHERE p.payment_id = ANY($1) GROUP BY p.payment_id
+"""
 _KNOWN = "SELECT event_id FROM inbox_events WHERE source = 'stripe' AND event_id = ANY($1)"
 
 
@@ -56,8 +62,10 @@ async def look_at_open(checkouts: Checkouts, *, at_most: int = AT_MOST) -> int:
 async def heal(checkouts: Checkouts, records: PaymentRecords, *, days: int) -> None:
     """Everything that the provider can tell of the last so many days (1 to 30), also what is not yet due to be looked
     at. Raises GatewayUnavailable, GatewayRefused."""
-    await handle_missed(checkouts, records, since=await now() - timedelta(days=days))
+    since = await now() - timedelta(days=days)
+    await handle_missed(checkouts, records, since=since)
     await look_at_open(checkouts, at_most=_ALL)
+    await read_unknown_refunds(checkouts, records, since=since)
 
 
 async def _look(checkouts: Checkouts, checkout_id: str) -> bool:
@@ -84,6 +92,21 @@ async def handle_missed(checkouts: Checkouts, records: PaymentRecords, *, since:
         outcome = await handle_event(checkouts, event, {"id": event.id, "type": event.type, "found": "reconciliation"})
         _log.warning("event_was_missed", event_id=event.id, type=event.type, outcome=outcome)
     return len(missed)
+
+
+async def read_unknown_refunds(checkouts: Checkouts, records: PaymentRecords, *, since: datetime) -> int:
+    """Record the refunds of payments since then of which another sum went back at the provider than we know of; returns
+    how many payments they were. The provider forgets events after 30 days, and refunds never. Raises
+    GatewayUnavailable, GatewayRefused."""
+    read = 0
+    async for page in pages(records.payments_since(since)):
+        rows = await get_connection("default").execute_query_dict(_REFUNDED, [[payment.id for payment in page]])
+        known = {row["payment_id"]: row["minor"] for row in rows}
+        for payment in page:
+            if known.get(payment.id, payment.refunded.amount_minor) != payment.refunded.amount_minor:
+                await read_returns(checkouts, records, payment.id)
+                read += 1
+    return read
 
 
 def _is_ours(checkouts: Checkouts, event: PaymentEvent) -> bool:
