@@ -167,7 +167,7 @@ async def test_everything_at_once_adds_up(service: Service, tree: dict[str, Plac
     outcomes = sum((load.outcomes for load in loads), Counter[str]())
     views = await balances([place.wallet_id or "" for place in places])
     assert sum(view.credits for view in views.values()) == 100 + 4 * 300 + 1 + sum(load.came_in for load in loads)
-    assert outcomes["done"] > 20 * SECONDS
+    assert outcomes["done"] > CALLERS
     if SECONDS >= LONG:
         assert {"INSUFFICIENT_CREDITS", "HOLD_CAPTURED", "HOLD_RELEASED", "ALREADY_REFUNDED"} <= set(outcomes)
     assert await broken() == {}
