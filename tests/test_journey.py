@@ -22,19 +22,18 @@ SPEND = """mutation ($wallet: ID!, $type: String! = "BASIC_ROOM", $quantity: Int
 
 
 async def test_what_is_paid_is_in_the_wallet_and_what_is_spent_is_seen_live(service: Service) -> None:
-    wallet = service.demo.wallets["account"]
-    before = (await service.gql("query ($id: ID!) { wallet(id: $id) { balance { available } } }", id=wallet)).data
-    available = before["wallet"]["balance"]["available"]
+    place = await service.account()
+    wallet, owner, available = place.wallet_id, await service.owner_token(place.account_id), 0
 
-    async with service.live() as live:
+    async with service.live(owner) as live:
         await live.subscribe(
             "subscription ($id: ID!) { balanceChanged(walletId: $id) { balance { available } causes } }", id=wallet
         )
         first = await live.next()
-        bought = (await service.gql(BUY, wallet=wallet, key=uuid4().hex)).data["purchaseCredits"]
+        bought = (await service.gql(BUY, owner, wallet=wallet, key=uuid4().hex)).data["purchaseCredits"]
         paid = await service.pay(bought["purchase"]["checkoutUrl"])
         after_payment = await live.next()
-        spent = (await service.gql(SPEND, wallet=wallet, key=uuid4().hex)).data["deductCredits"]
+        spent = (await service.gql(SPEND, owner, wallet=wallet, key=uuid4().hex)).data["deductCredits"]
         after_spending = await live.next()
 
     assert first["balanceChanged"] == {"balance": {"available": available}, "causes": []}

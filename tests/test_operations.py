@@ -105,15 +105,18 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
                 "input": {"walletId": demo.wallets["pool"], "packageCode": "STARTER", "idempotencyKey": key}
             }
         case "purchase":
-            return "owner", {"id": await purchased(service)}
+            token, purchase_id = await purchased(service)
+            return token, {"id": purchase_id}
         case "purchase-updated":
-            return "owner", {"purchaseId": await purchased(service)}
+            token, purchase_id = await purchased(service)
+            return token, {"purchaseId": purchase_id}
         case "cancel-purchase":
-            return "owner", {"input": {"purchaseId": await purchased(service)}}
+            token, purchase_id = await purchased(service)
+            return token, {"input": {"purchaseId": purchase_id}}
         case "renew-checkout":
-            purchase_id = await purchased(service)
+            token, purchase_id = await purchased(service)
             await service.pay((await queries.purchase(purchase_id)).checkout_url or "", "expire")
-            return "owner", {"input": {"purchaseId": purchase_id}}
+            return token, {"input": {"purchaseId": purchase_id}}
         case "purchase-returns":
             return "operator", {"id": await paid(service)}
         case "refund-purchase":
@@ -344,22 +347,20 @@ async def enterprise(service: Service) -> tuple[Place, Place]:
     return account, (await pool_places([pool.id]))[pool.id]
 
 
-async def paid(service: Service) -> str:
-    """A purchase of a fresh account, paid."""
+async def purchased(service: Service) -> tuple[str, str]:
+    """A purchase that nobody has paid yet, of a fresh account that no policy concerns, and a token of its owner."""
     place = await service.account()
     wanted = {"walletId": place.wallet_id, "packageCode": "STARTER", "idempotencyKey": uuid4().hex}
     owner = await service.owner_token(place.account_id)
     answer = await service.gql(OPERATIONS["purchase-credits"], owner, input=wanted)
     purchase: dict[str, str] = answer.data["purchaseCredits"]["purchase"]
-    await service.pay(purchase["checkoutUrl"])
-    return purchase["id"]
+    return owner, purchase["id"]
 
 
-async def purchased(service: Service) -> str:
-    """A purchase that nobody has paid yet."""
-    _, variables = await sent_with(service, "purchase-credits")
-    answer = (await service.gql(OPERATIONS["purchase-credits"], "owner", **variables)).data
-    purchase_id: str = answer["purchaseCredits"]["purchase"]["id"]
+async def paid(service: Service) -> str:
+    """A purchase of a fresh account, paid."""
+    _, purchase_id = await purchased(service)
+    await service.pay((await queries.purchase(purchase_id)).checkout_url or "")
     return purchase_id
 
 

@@ -173,24 +173,29 @@ async def test_a_wallet_that_could_not_hold_the_credits_renews_nothing(service: 
 
 
 async def test_nothing_is_renewed_for_a_department_that_was_deleted(service: Service) -> None:
+    # Who buys nothing else: with much that was bought lately a purchase would need consent.
     made = await service.gql(
         "mutation ($id: ID!, $name: String!) { createDepartment(input: {poolId: $id, name: $name}) { department { id"
         " wallet { id } } } }",
+        "pool_admin",
         id=service.demo.pools["demo"],
         name=uuid4().hex,
     )
     department = made.data["createDepartment"]["department"]
     bought = await service.gql(
         BUY_MORE,
+        "pool_admin",
         input={"walletId": department["wallet"]["id"], "packageCode": "STARTER", "idempotencyKey": uuid4().hex},
     )
     purchase = bought.data["purchaseCredits"]["purchase"]
     await service.pay(purchase["checkoutUrl"], "expire")
     await service.gql(
-        "mutation ($id: ID!) { deleteDepartment(input: {id: $id}) { id userErrors { code } } }", id=department["id"]
+        "mutation ($id: ID!) { deleteDepartment(input: {id: $id}) { id userErrors { code } } }",
+        "pool_admin",
+        id=department["id"],
     )
 
-    answer = (await service.gql(RENEW, id=purchase["id"])).data["renewCheckout"]
+    answer = (await service.gql(RENEW, "pool_admin", id=purchase["id"])).data["renewCheckout"]
 
     assert [(error["code"], error["field"]) for error in answer["userErrors"]] == [("WRONG_STATE", ["purchaseId"])]
     assert "was deleted" in answer["userErrors"][0]["message"]

@@ -264,7 +264,7 @@ async def test_a_planned_look_counts_only_when_no_other_came_after_it(owner: Own
 async def test_two_in_ten_minutes_and_then_one_when_they_are_over(service: Service, owner: Owner) -> None:
     for _ in range(2):
         await owner.spend(await owner.available() - 40)
-        await owner.attempts()
+        await eventually(owner.available, lambda left: left == 140)
     await owner.spend(100)
     third = (await owner.attempts())[-1]
     shown = await owner.suspended_reason()
