@@ -58,7 +58,7 @@ async def open_checkout(checkouts: Checkouts, purchase_id: str) -> None:
         checkout = await checkouts.gateway.open_checkout(_checkout_request(checkouts, purchase))
     except GatewayRefused as error:
         _log.error("checkout_refused", purchase=purchase_id, reason=str(error))
-        await _fail(checkouts, purchase_id, str(error)[:500])
+        await _fail(checkouts, purchase, str(error)[:500])
         return
     waiting = Purchase.filter(
         id=purchase_id, status=PurchaseStatus.AWAITING_PAYMENT, checkout_attempt=purchase.checkout_attempt
@@ -93,10 +93,11 @@ def _with_query(url: str, **fields: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, parts.fragment))
 
 
-async def _fail(checkouts: Checkouts, purchase_id: str, reason: str) -> None:
-    """A purchase that has moved on is left alone."""
-    if await move(Purchase.filter(id=purchase_id), PurchaseStatus.FAILED, reason=reason):
-        await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
+async def _fail(checkouts: Checkouts, purchase: PurchaseView, reason: str) -> None:
+    """A purchase that has moved on, or got its checkout from somebody else meanwhile, is left alone."""
+    still = Purchase.filter(id=purchase.id, checkout_attempt=purchase.checkout_attempt, checkout_id__isnull=True)
+    if await move(still, PurchaseStatus.FAILED, reason=reason):
+        await checkouts.publisher.publish(purchase_channel(purchase.id), purchase.id)
 
 
 async def finish_checkouts(checkouts: Checkouts, *, older_than_s: float) -> int:

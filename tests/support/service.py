@@ -260,7 +260,8 @@ async def distributed(database_url: str, redis_url: str, data_dir: Path) -> Asyn
     async with AsyncExitStack() as stack:
         shared = await stack.enter_async_context(parts(settings, database_url))
         demo = await seed(settings, shared.hub)
-        environment = environment_of(database_url, redis_url)
+        # Where payers come back to is the same, whichever process asks for their checkout.
+        environment = environment_of(database_url, redis_url) | {"PUBLIC_URL": settings.url}
         for port in ports:
             await stack.enter_async_context(started("serve", data_dir, port=port, **environment))
 
