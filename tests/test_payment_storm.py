@@ -136,8 +136,10 @@ class Storm:
         async with asyncio.timeout(90):
             while True:
                 await self.at_stripe(f"sessions/{session}/expire", **_delivered(dice))
-                renewed = (await self.ships.gql(RENEW, customer.token, id=purchase_id))["renewCheckout"]
-                if not renewed["userErrors"]:
+                await self.ships.gql(RENEW, customer.token, id=purchase_id)
+                # Also where the answer that it was renewed was lost.
+                found = (await self.ships.gql(PURCHASE, customer.token, id=purchase_id))["purchase"]
+                if found["checkoutUrl"] and not found["checkoutUrl"].endswith(session):
                     return await self.pay(dice, customer, purchase_id)
                 await asyncio.sleep(0.2)
 
