@@ -23,7 +23,7 @@ from app.progress import progress_bar
 from app.server import PortTaken, database_of, run, work
 from app.server import serve as serve_until_stopped
 from app.settings import Settings, env_example, markdown_table
-from app.web import ClockMoved, Parts, parts, people_of
+from app.web import ClockMoved, Parts, parts, workspaces_of
 from credits.access import tokens
 from credits.catalogue.service import load
 from credits.ledger.audit import Finding, audit, snapshot
@@ -96,7 +96,7 @@ cli.add_typer(outbox_cli.with_database(_over_database), name="outbox")
 cli.add_typer(payments_cli.with_parts(_over_parts), name="payments")
 cli.command("reconcile")(payments_cli.reconcile_with(_over_parts))
 cli.add_typer(reports_cli.with_database(_over_database), name="report")
-cli.add_typer(slack_cli.with_database(_over_database, lambda: people_of(Settings.load())), name="slack")
+cli.add_typer(slack_cli.with_database(_over_database, lambda: workspaces_of(Settings.load())), name="slack")
 
 
 @cli.command()

@@ -28,7 +28,7 @@ CREDITS_MODELS = (
     "credits.approvals.models",
     "credits.allocations.models",
     "credits.top_ups.models",
-    "credits.chat",
+    "credits.chat.models",
     "credits.inbox",
     "credits.outbox",
 )

@@ -3,6 +3,8 @@
 `.env.example` and the README's table are made from this class (`credits settings`), so they cannot disagree with it.
 """
 
+import base64
+import hashlib
 import secrets
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +20,9 @@ LIVE_PREFIXES = ("sk_live_", "rk_live_")
 TEST_PREFIXES = ("sk_test_", "rk_test_")
 # Whoever could change the keys on their way could sign anything: in the clear only on this machine.
 _KEYS_AT = ("https://", "http://127.0.0.1:", "http://localhost:")
+
+_FERNET_KEY_LENGTH = 44
+_MAKE_KEY = "openssl rand -base64 32 | tr '+/' '-_'"
 
 
 def _env(name: str) -> AliasChoices:
@@ -100,12 +105,39 @@ class Settings(BaseSettings):
     slack_signing_secret: SecretStr = Field(
         SecretStr(""),
         validation_alias=_env("SLACK_SIGNING_SECRET"),
-        description="What Slack signs interactions with; made for you when embedded.",
+        description="What Slack signs interactions with; while it is rotated both, by commas; made for you when "
+        "embedded.",
     )
     slack_team_id: str = Field(
         "",
         validation_alias=_env("SLACK_TEAM_ID"),
-        description="The workspace whose people may decide by pressing buttons, `T…`.",
+        description="The bot token's workspace, `T…` (`E…` where the app is installed for an enterprise).",
+    )
+    slack_enterprise_id: str = Field(
+        "",
+        validation_alias=_env("SLACK_ENTERPRISE_ID"),
+        description="The enterprise of that workspace, `E…`, if it belongs to one.",
+    )
+    slack_client_id: str = Field(
+        "",
+        validation_alias=_env("SLACK_CLIENT_ID"),
+        description="With it each account connects a workspace of its own, and the bot token's is the platform's; "
+        "without it all accounts share that one.",
+    )
+    slack_client_secret: SecretStr = Field(
+        SecretStr(""), validation_alias=_env("SLACK_CLIENT_SECRET"), description="The Slack app's client secret."
+    )
+    slack_token_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        validation_alias=_env("SLACK_TOKEN_KEYS"),
+        description="Keys that connected workspaces' tokens are kept under (32 bytes in URL-safe base64), by commas, "
+        "the first for new ones.",
+    )
+    slack_pace_s: float = Field(
+        1.0,
+        ge=0,
+        validation_alias=_env("SLACK_PACE_S"),
+        description="Seconds between two messages to one Slack channel; Slack itself allows one a second.",
     )
     operators_channel: str = Field(
         "",
@@ -151,7 +183,15 @@ class Settings(BaseSettings):
         "text", pattern="^(text|json)$", validation_alias=_env("LOG_FORMAT"), description="`text` or `json`."
     )
 
-    @field_validator("jwt_providers", "operators", "service_keys", "return_urls", "allowed_origins", mode="before")
+    @field_validator(
+        "jwt_providers",
+        "operators",
+        "service_keys",
+        "slack_token_keys",
+        "return_urls",
+        "allowed_origins",
+        mode="before",
+    )
     @classmethod
     def _by_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -175,6 +215,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 "SLACK_TEAM_ID is not set: whose people may press buttons? Slack shows it in its addresses."
             )
+        if self.slack_client_id and not (self.slack_client_secret.get_secret_value() and self.slack_token_keys):
+            raise ValueError("SLACK_CLIENT_ID wants SLACK_CLIENT_SECRET and SLACK_TOKEN_KEYS beside it.")
+        for each in self.slack_token_keys:
+            if len(each.get_secret_value()) != _FERNET_KEY_LENGTH:
+                raise ValueError("SLACK_TOKEN_KEYS wants keys of 32 bytes in base64. Make one: " + _MAKE_KEY)
         for key in self.service_keys:
             name, _, secret = key.get_secret_value().partition(":")
             if not name or len(secret) < 32:
@@ -204,12 +249,31 @@ class Settings(BaseSettings):
     @property
     def slack(self) -> bool:
         """There is a Slack to talk to: the real one, or the sandbox's."""
-        return bool(self.slack_bot_token.get_secret_value()) or self.sandboxed
+        return bool(self.slack_bot_token.get_secret_value() or self.slack_client_id) or self.sandboxed
+
+    @property
+    def slack_played(self) -> bool:
+        """The sandbox plays Slack."""
+        return self.sandboxed and not (self.slack_bot_token.get_secret_value() or self.slack_client_id)
+
+    @property
+    def slack_signing_secrets(self) -> tuple[str, ...]:
+        """All that may sign: while one is rotated SLACK_SIGNING_SECRET names both, by commas."""
+        return tuple(each.strip() for each in self.slack_signing_secret.get_secret_value().split(","))
+
+    @property
+    def sealing_keys(self) -> tuple[str, ...]:
+        """What tokens of connected workspaces are kept under; in the sandbox they open nothing and need no key of their
+        own."""
+        if self.slack_token_keys or not self.sandboxed:
+            return tuple(key.get_secret_value() for key in self.slack_token_keys)
+        digest = hashlib.sha256(b"sandbox: " + self.jwt_secret.get_secret_value().encode()).digest()
+        return (base64.urlsafe_b64encode(digest).decode(),)
 
     @property
     def pictures(self) -> bool:
         """The chat can fetch pictures from this service: Slack takes no card with one that it cannot."""
-        return not self.slack_bot_token.get_secret_value() or self.url.startswith("https://")
+        return self.slack_played or self.url.startswith("https://")
 
     @property
     def operators_at(self) -> str:
@@ -263,7 +327,7 @@ class Settings(BaseSettings):
             raise ValueError("JWT_SECRET is not set. Make one: openssl rand -hex 32")
         if not all(self.stripe_webhook_secrets):
             raise ValueError("STRIPE_WEBHOOK_SECRET is not set. Stripe's dashboard shows it beside the endpoint.")
-        if self.slack and not self.slack_signing_secret.get_secret_value():
+        if self.slack and not all(self.slack_signing_secrets):
             raise ValueError("SLACK_SIGNING_SECRET is not set. Slack shows it under the app's Basic Information.")
 
 

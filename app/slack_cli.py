@@ -6,17 +6,19 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import typer
+from tortoise.transactions import in_transaction
 
-from credits.accounts.models import Account, SlackLink, User
-from credits.chat import People
+from credits.accounts.models import Account, User
+from credits.chat.people import link as link_people
+from credits.chat.workspaces import Workspaces
 
 cli = typer.Typer(no_args_is_help=True, help="Who is who in Slack, and where an account's messages go.")
 Run = Callable[[Callable[[], Awaitable[Any]]], Any]
 _USER = re.compile(r"[UW][A-Z0-9]{5,20}")
 
 
-def with_database(run: Run, people: Callable[[], People]) -> typer.Typer:
-    """The commands; `run` does something over an open database, `people` knows the workspace."""
+def with_database(run: Run, workspaces: Callable[[], Workspaces]) -> typer.Typer:
+    """The commands; `run` does something over an open database, `workspaces` knows that of the settings."""
 
     @cli.command()
     def link(
@@ -31,7 +33,11 @@ def with_database(run: Run, people: Callable[[], People]) -> typer.Typer:
             person = await User.filter(email__iexact=email[:320]).first()
             if person is None:
                 return f"Nobody here has the address {email}."
-            await SlackLink.update_or_create({"user_id": person.id}, team_id=people().team_id, slack_user_id=slack_user)
+            own = workspaces().own
+            if own is None:
+                return "There is no workspace in the settings. Set SLACK_BOT_TOKEN and SLACK_TEAM_ID."
+            async with in_transaction() as connection:
+                await link_people(connection, person.id, org=own.org, chat_user_id=slack_user, how="command line")
             return ""
 
         _tell(run(work), f"{email} is {slack_user} in Slack.")

@@ -16,8 +16,8 @@ from tortoise.connection import get_connection
 from app.auth import access_of, links_of
 from app.database import ANSWER_WITHIN_S, connection_of_its_own, database, require_tables
 from app.gateways.identity import PublishedKeys
-from app.gateways.silent import SilentChat
-from app.gateways.slack import SlackGateway
+from app.gateways.silent import SilentChat, SilentMail
+from app.gateways.slack import SLACK, SlackChat
 from app.gateways.stripe import StripeGateway
 from app.pubsub import Hub, hub
 from app.routes.explorer import asset, explorer
@@ -34,8 +34,9 @@ from app.sandbox.slack_routes import slack_routes
 from app.sandbox.stripe import Sandbox
 from app.settings import Settings
 from credits.access.service import Access
-from credits.chat import People
-from credits.gateways import ChatGateway, Payments
+from credits.chat.messenger import Messenger
+from credits.chat.workspaces import Seal, Workspaces
+from credits.gateways import Chat, Payments, Workspace
 from credits.ledger.writer import Writer
 from credits.purchases.checkouts import Checkouts
 from schema.build import build_schema
@@ -45,15 +46,14 @@ from schema.documents import Documents
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What web and worker share, over an open database: the payment provider, the checkouts, the hub, the chat and who
-    is who in it."""
+    """What web and worker share, over an open database: the payment provider, the checkouts, the hub, and the chat and
+    mail by which people are told."""
 
     database_url: str
     payments: Payments
     checkouts: Checkouts
     hub: Hub
-    chat: ChatGateway
-    people: People
+    messenger: Messenger
 
 
 @asynccontextmanager
@@ -85,8 +85,12 @@ async def parts(
             database_url=database_url,
             payments=gateway,
             hub=shared,
-            chat=await stack.enter_async_context(_chat(settings)),
-            people=people_of(settings),
+            messenger=Messenger(
+                chat=await stack.enter_async_context(_chat(settings)),
+                mail=SilentMail(),
+                workspaces=workspaces_of(settings),
+                pace_s=settings.slack_pace_s,
+            ),
             checkouts=Checkouts(
                 gateway=gateway,
                 publisher=shared,
@@ -98,27 +102,34 @@ async def parts(
         )
 
 
-def people_of(settings: Settings) -> People:
-    """Who is who in the workspace of the settings; the sandbox's where there is none."""
-    return People(settings.slack_team_id or TEAM_ID)
+def workspaces_of(settings: Settings) -> Workspaces:
+    """The workspace of the settings, or the sandbox's, and how those that accounts connect are kept."""
+    token, team_id = settings.slack_bot_token.get_secret_value(), settings.slack_team_id
+    if settings.slack_played:
+        token, team_id = "xoxb-sandbox", TEAM_ID
+    own = Workspace(id=team_id, org=settings.slack_enterprise_id or team_id, token=token) if token else None
+    return Workspaces(own=own, shared=not settings.slack_client_id, seal=Seal(settings.sealing_keys))
 
 
 @asynccontextmanager
-async def _chat(settings: Settings) -> AsyncIterator[ChatGateway]:
+async def _chat(settings: Settings) -> AsyncIterator[Chat]:
     """Slack, or the sandbox's, until the block ends; without either, one that reaches nobody."""
     if not settings.slack:
         yield SilentChat()
         return
-    real = settings.slack_bot_token.get_secret_value()
-    gateway = SlackGateway(
-        token=real or "xoxb-sandbox",
-        signing_secrets=(settings.slack_signing_secret.get_secret_value(),),
-        base_url=None if real else f"{settings.local_url}/sandbox/slack/api/",
+    sandbox = "/sandbox/slack" if settings.slack_played else None
+    chat = SlackChat(
+        signing_secrets=settings.slack_signing_secrets,
+        base_url=f"{settings.local_url}{sandbox}/api/" if sandbox else None,
+        site_url=f"{settings.url}{sandbox}" if sandbox else SLACK,
+        client_id=settings.slack_client_id or "sandbox",
+        client_secret=settings.slack_client_secret.get_secret_value() or "sandbox",
+        redirect_url=f"{settings.url}/slack/oauth/callback",
     )
     try:
-        yield gateway
+        yield chat
     finally:
-        await gateway.close()
+        await chat.close()
 
 
 class ClockMoved(Exception):
@@ -145,7 +156,7 @@ async def web(settings: Settings, shared: Parts) -> AsyncIterator[Starlette]:
         await stack.enter_async_context(access.last_uses.written())
         links = links_of(settings)
         services = Services(writer=writer, checkouts=shared.checkouts, feeds=shared.hub, links=links)
-        routes = _routes(settings, services, shared.chat, access)
+        routes = _routes(settings, services, shared.messenger, access)
         routes += Exports(
             links=links, access=access, connect=partial(connection_of_its_own, shared.database_url)
         ).routes()
@@ -180,8 +191,9 @@ def _middleware(settings: Settings) -> list[Middleware]:
     ]
 
 
-def _routes(settings: Settings, services: Services, chat: ChatGateway, access: Access) -> list[BaseRoute]:
+def _routes(settings: Settings, services: Services, messenger: Messenger, access: Access) -> list[BaseRoute]:
     schema = build_schema()
+    slack = SlackInteractions(messenger)
     documents = Documents(schema)
     over_http = GraphQLOverHTTP(
         documents=documents,
@@ -202,7 +214,7 @@ def _routes(settings: Settings, services: Services, chat: ChatGateway, access: A
         Route("/graphql", over_http.answer, methods=["GET", "POST", "PUT", "DELETE", "PATCH"]),
         WebSocketRoute("/graphql", over_websocket),
         Route("/webhooks/stripe", StripeWebhook(services.checkouts).receive, methods=["POST"]),
-        Route("/slack/interactions", SlackInteractions(chat).receive, methods=["POST"]),
+        *(Route(f"/slack/{what}", slack.receive, methods=["POST"]) for what in ("interactions", "commands", "events")),
         Route("/checkout/return", CheckoutReturn(services.checkouts).show),
         Route("/livez", livez),
         Route("/readyz", Readiness(settings.mode).show),

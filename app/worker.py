@@ -11,6 +11,7 @@ from app.database import connection_of_its_own
 from app.settings import Settings
 from app.web import Parts
 from credits.approvals.service import expire_due
+from credits.interactions import Desk
 from credits.outbox import Queue
 from credits.reports.telling import Teller
 from workers import (
@@ -19,6 +20,7 @@ from workers import (
     approvals,
     audit,
     delivery,
+    interactions,
     ledger,
     operators,
     purchases,
@@ -69,13 +71,14 @@ async def worker(settings: Settings, shared: Parts) -> AsyncIterator[None]:
 def _handlers(settings: Settings, shared: Parts) -> dict[str, delivery.Handler]:
     pictures = links_of(settings) if settings.pictures else None
     return {
-        **purchases.handlers(shared.checkouts, shared.payments, shared.chat, shared.people),
-        **alerts.handlers(shared.chat, shared.people),
-        **approvals.handlers(shared.chat, shared.people, shared.hub),
-        **allocations.handlers(shared.chat, shared.people),
-        **top_ups.handlers(shared.checkouts, shared.chat, shared.people),
-        **operators.handlers(shared.chat, settings.operators_at),
-        **reports.handlers(Teller(chat=shared.chat, people=shared.people, pictures=pictures)),
+        **purchases.handlers(shared.checkouts, shared.payments, shared.messenger),
+        **alerts.handlers(shared.messenger),
+        **approvals.handlers(shared.messenger),
+        **interactions.handlers(Desk(messenger=shared.messenger, publisher=shared.hub, checkouts=shared.checkouts)),
+        **allocations.handlers(shared.messenger),
+        **top_ups.handlers(shared.checkouts, shared.messenger),
+        **operators.handlers(shared.messenger, settings.operators_at),
+        **reports.handlers(Teller(messenger=shared.messenger, pictures=pictures)),
     }
 
 

@@ -3,8 +3,8 @@
 The adapters stand in `app/gateways` and `app/pubsub.py`. No verb is ever called inside a database transaction.
 """
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Protocol
@@ -14,11 +14,19 @@ from credits.money import Money
 
 class GatewayUnavailable(Exception):
     """The provider did not answer, or answered that it cannot now. Whether it acted is unknown: ask again with the
-    same idempotency key."""
+    same idempotency key, after `retry_after_s` seconds where the provider said so."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class GatewayRefused(Exception):
     """The provider answered, definitely, that it will not do this; the message is the provider's own."""
+
+
+class AccessRevoked(GatewayRefused):
+    """The provider no longer takes anything from us with this token: it was revoked, or the app was taken out."""
 
 
 class BadSignature(Exception):
@@ -269,10 +277,14 @@ class Publisher(Protocol):
         """Hand `payload` (JSON) to whoever listens on `channel`. Never raises for want of listeners."""
 
 
+# Words for people; a time among them is shown as the reader's own clock has it, where the chat knows it.
+Words = str | tuple[str | datetime, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
     """A button on a card. Pressing it tells us `action` and `value`; with `confirm` the reader is asked that first.
-    With `url` it opens that address instead."""
+    With `url` it opens that address instead. `style` is `primary` or `danger`, or none."""
 
     action: str
     label: str
@@ -297,12 +309,28 @@ class Card:
 
     summary: str
     title: str | None = None
-    text: str | None = None
+    text: Words | None = None
     quote: str | None = None
     fields: tuple[tuple[str, str], ...] = ()
     picture: Picture | None = None
     buttons: tuple[Button, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Words, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A window that asks for something to be typed. What was typed comes back as a SUBMITTED interaction with `action`
+    and `value`, and as done in `channel`. `label` names the text that is asked for, which may not be empty and has at
+    most `longest` characters."""
+
+    action: str
+    value: str
+    channel: str | None
+    title: str
+    text: Words
+    label: str
+    submit: str
+    longest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,33 +342,126 @@ class MessageRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """A workspace of the chat that takes messages from us, or a whole enterprise, where the app is installed for one:
+    its id and the token that is good for it. `org` is where its people's ids are from: its enterprise's id, else its
+    own."""
+
+    id: str
+    org: str
+    token: str = field(repr=False)
+
+
+class InteractionKind(StrEnum):
+    """PRESSED a button; SUBMITTED a form; COMMAND typed; HOME opened. REMOVED: the app was taken out of the workspace,
+    or its token was revoked; nobody in particular did that."""
+
+    PRESSED = "PRESSED"
+    SUBMITTED = "SUBMITTED"
+    COMMAND = "COMMAND"
+    HOME = "HOME"
+    REMOVED = "REMOVED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
-    """A pressed button, as the chat's own servers signed it. `key` is unique to the press; `reason` what was typed
-    beside it."""
+    """What somebody did in the chat, as the chat's own servers signed it. `team_id` is the workspace's id, or the
+    enterprise's, as the app is installed there; `org` is where `user_id` is from. `key` is unique to it. `channel` is
+    where it was done, if anywhere; `message` the card whose button was pressed. `text` is what was typed: into a form,
+    or after the command. `trigger` lets a form be opened within three seconds; `reply_to` is an address at which this
+    person can be answered without a token."""
 
     key: str
+    kind: InteractionKind
     team_id: str
+    org: str
     user_id: str
-    action: str
-    value: str
-    message: MessageRef
-    reason: str | None = None
+    action: str = ""
+    value: str = ""
+    channel: str | None = None
+    message: MessageRef | None = None
+    text: str | None = None
+    trigger: str | None = None
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatPerson:
+    """A person as the chat knows them; `email` only where the chat has verified that it is theirs."""
+
+    id: str
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """The app was installed in a workspace by somebody there. `name` is the workspace's."""
+
+    workspace: Workspace
+    name: str
+    by: str
 
 
 class ChatGateway(Protocol):
-    """A chat with channels, people and buttons."""
+    """A workspace with channels, people and buttons. Every verb raises GatewayUnavailable and GatewayRefused."""
 
-    async def post(self, to: str, card: Card, *, dedupe: str, again: bool) -> MessageRef:
-        """Show the card in a channel, or to a person directly (`to` is the id of either). With `again` it may have
-        been posted before by a process that did not live to tell: a message that carries the same `dedupe` is looked
-        for first and taken for it. Raises GatewayUnavailable, GatewayRefused."""
+    async def post(
+        self, to: str, card: Card, *, dedupe: str, again: bool, thread: MessageRef | None = None
+    ) -> MessageRef:
+        """Show the card in a channel, or to a person directly (`to` is the id of either), or as an answer in a thread
+        (`to` is then its channel). With `again` it may have been posted before by a process that did not live to tell:
+        a message that carries the same `dedupe` is looked for first and taken for it."""
 
     async def update(self, message: MessageRef, card: Card) -> None:
-        """Show another card in its place. Raises GatewayUnavailable, GatewayRefused."""
+        """Show another card in its place."""
 
-    async def whisper(self, channel: str, user_id: str, text: str) -> None:
-        """Tell one person in a channel something that the others do not see. Raises as `post` does."""
+    async def whisper(self, channel: str, user_id: str, card: Card) -> None:
+        """Tell one person in a channel something that the others do not see."""
+
+    async def ask(self, trigger: str, form: Form) -> None:
+        """Open a form before whoever did what the trigger is of."""
+
+    async def show_home(self, user_id: str, cards: Sequence[Card]) -> None:
+        """What this person sees when they open the app by itself."""
+
+    async def person(self, user_id: str) -> ChatPerson:
+        """Who this is."""
+
+
+class Chat(Protocol):
+    """A chat of many workspaces."""
+
+    def at(self, workspace: Workspace) -> ChatGateway:
+        """One of them."""
 
     def read_interaction(self, body: bytes, *, timestamp: str, signature: str) -> Interaction | None:
-        """Verify the signature over the raw body and read the press; None for what needs no answer. Raises
-        BadSignature, and ValueError for a body that is none."""
+        """Verify the signature over the raw body and read what was done; None for what needs no answer. Raises
+        BadSignature, and ValueError for a body that is nothing that the chat sends."""
+
+    async def answer(self, reply_to: str, card: Card) -> None:
+        """Answer whoever did something, at the address that came with it; nobody else sees it. Raises
+        GatewayUnavailable and GatewayRefused, as the next does."""
+
+    def install_url(self, *, state: str) -> str:
+        """Where somebody installs the app in their workspace; they come back with `state` and a code."""
+
+    async def installed(self, code: str) -> Installed:
+        """What the code of somebody who came back stands for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """A card for somebody without a chat. `id` makes the Message-ID: the same mail sent twice has the same."""
+
+    to: str
+    name: str
+    card: Card
+    id: str
+
+
+class MailGateway(Protocol):
+    """E-mail."""
+
+    async def send(self, mail: Mail) -> None:
+        """Hand it to the mail server. Raises GatewayUnavailable (ask again) and GatewayRefused (this address, or this
+        mail, never)."""

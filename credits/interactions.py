@@ -1,11 +1,11 @@
-"""Pressed buttons: written down as they come, worked on after they were acknowledged.
+"""What people do in the chat: written down as it comes, worked on after it was acknowledged.
 
 What a button carries is a hint and no right: who pressed it, and whether they may, is decided from what the database
 says now.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import structlog
@@ -21,72 +21,111 @@ from credits.alerts.service import snooze, tell_snoozed
 from credits.allocations import requests
 from credits.allocations.messages import DECLINE_ACTION, GIVE_ACTION
 from credits.approvals import queries, service
-from credits.approvals.messages import APPROVE_ACTION, REJECT_ACTION
+from credits.approvals.messages import APPROVE_ACTION, REJECT_ACTION, reject_form
 from credits.approvals.models import DecisionVia, Verdict
-from credits.chat import People
+from credits.chat.messenger import Messenger
+from credits.chat.people import person_behind
+from credits.chat.workspaces import removed
 from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
-from credits.gateways import ChatGateway, Interaction, MessageRef, Publisher
+from credits.gateways import Card, Form, GatewayRefused, Interaction, InteractionKind, MessageRef, Publisher
 from credits.inbox import first_time
 from credits.outbox import Message, Queue
+from credits.purchases.checkouts import Checkouts
 
-PRESSED_JOB = "slack.pressed"
+DONE_JOB = "slack.done"
 _NOT_LINKED = "Your Slack user is not linked to a person of this service yet. Ask an owner of the account to link you."
 _VERDICTS = {APPROVE_ACTION: Verdict.APPROVE, REJECT_ACTION: Verdict.REJECT}
+_FORMS: Mapping[str, Callable[[Interaction], Form]] = {REJECT_ACTION: reject_form}
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What it takes to work on what people did."""
+
+    messenger: Messenger
+    publisher: Publisher
+    checkouts: Checkouts
+
+
+def form_for(interaction: Interaction) -> Form | None:
+    """The form that a press opens; it is opened at once, and nothing else is done about the press."""
+    if interaction.kind is not InteractionKind.PRESSED or interaction.action not in _FORMS:
+        return None
+    return _FORMS[interaction.action](interaction)
+
+
 async def receive(interaction: Interaction) -> bool:
-    """Write the press down, and that it is to be worked on, in one commit; False where the same was written before."""
+    """Write it down, and that it is to be worked on, in one commit; False where the same was written before."""
     payload = asdict(interaction)
     async with in_transaction() as connection:
-        received = await first_time(connection, "slack", interaction.key, interaction.action, payload)
+        what = interaction.action or interaction.kind.value
+        received = await first_time(connection, "slack", interaction.key, what, payload)
         if received is None:
             return False
         await received.conclude(connection, "taken")
-        message = Message(account_id="", queue=Queue.APPROVALS, job=PRESSED_JOB, payload=payload)
+        message = Message(account_id="", queue=Queue.APPROVALS, job=DONE_JOB, payload=payload)
         await outbox.add(connection, [message])
     return True
 
 
 def interaction_of(payload: Mapping[str, Any]) -> Interaction:
-    """The press that `receive` wrote down."""
-    return Interaction(**{**payload, "message": MessageRef(**payload["message"])})
+    """What `receive` wrote down."""
+    message = payload["message"]
+    known = {**payload, "kind": InteractionKind(payload["kind"]), "message": MessageRef(**message) if message else None}
+    return Interaction(**known)
 
 
-async def work_on(gateway: ChatGateway, people: People, publisher: Publisher, interaction: Interaction) -> None:
-    """Do what the button says, or tell whoever pressed it why not, so that nobody else sees it."""
-    user_id = await people.user_of(interaction.team_id, interaction.user_id)
+async def work_on(desk: Desk, interaction: Interaction) -> None:
+    """Do what was asked for, or tell whoever asked why not, so that nobody else sees it."""
+    if interaction.kind is InteractionKind.REMOVED:
+        await removed(interaction.team_id)
+        return
+    user_id = await person_behind(interaction.org, interaction.user_id)
     if user_id is None:
-        _log.warning("press_by_stranger", team=interaction.team_id, user=interaction.user_id, action=interaction.action)
-        await gateway.whisper(interaction.message.channel, interaction.user_id, _NOT_LINKED)
+        _log.warning("stranger", team=interaction.team_id, user=interaction.user_id, action=interaction.action)
+        await answer(desk, interaction, Card(summary=_NOT_LINKED))
+        return
+    work = _WORK.get((interaction.kind, interaction.action))
+    if work is None:
+        _log.info("unknown_action", kind=interaction.kind, action=interaction.action)
         return
     try:
-        if interaction.action in _VERDICTS:
-            await _decide(publisher, user_id, interaction)
-        elif interaction.action == SNOOZE_ACTION:
-            await _snooze(gateway, user_id, interaction)
-        elif interaction.action in {GIVE_ACTION, DECLINE_ACTION}:
-            give = interaction.action == GIVE_ACTION
-            await requests.answer(publisher, interaction.value, user_id=user_id, give=give)
+        await work(desk, interaction, user_id)
     except (Refusal, NotFound, Forbidden) as refusal:
         _log.info("press_refused", user=user_id, action=interaction.action, value=interaction.value, why=str(refusal))
-        await gateway.whisper(interaction.message.channel, interaction.user_id, str(refusal))
+        await answer(desk, interaction, Card(summary=str(refusal)))
 
 
-async def _decide(publisher: Publisher, user_id: str, interaction: Interaction) -> None:
+async def answer(desk: Desk, interaction: Interaction, card: Card) -> None:
+    """Tell whoever did it, and nobody else. Raises GatewayUnavailable."""
+    try:
+        workspace = await desk.messenger.workspaces.of_team(interaction.team_id)
+        if workspace is not None and interaction.channel is not None:
+            await desk.messenger.chat.at(workspace).whisper(interaction.channel, interaction.user_id, card)
+        elif interaction.reply_to is not None:
+            await desk.messenger.chat.answer(interaction.reply_to, card)
+    except GatewayRefused as error:
+        _log.warning("not_answered", team=interaction.team_id, user=interaction.user_id, reason=str(error))
+
+
+async def _decide(desk: Desk, interaction: Interaction, user_id: str) -> None:
     approval_id, _, version = interaction.value.rpartition(":")
     verdict = _VERDICTS[interaction.action]
-    if approval_id not in await queries.approvals_by_id([approval_id]) or not version.isdecimal():
+    found = (await queries.approvals_by_id([approval_id])).get(approval_id)
+    if found is None or not version.isdecimal():
+        raise NotFound
+    if not await desk.messenger.workspaces.serves(found.account_id, interaction.team_id):
         raise NotFound
     decision = service.Decision(
         user_id=user_id,
         verdict=verdict,
-        comment=interaction.reason,
+        comment=interaction.text,
         via=DecisionVia.SLACK,
         version=int(version),
     )
     try:
-        await service.decide(publisher, approval_id, decision)
+        await service.decide(desk.publisher, approval_id, decision)
     except Refusal as refusal:
         if refusal.code is RefusalCode.ALREADY_DECIDED and await _was_ours(approval_id, user_id, verdict):
             return
@@ -99,7 +138,7 @@ async def _was_ours(approval_id: str, user_id: str, verdict: Verdict) -> bool:
     return any(each.approver_id == user_id and each.verdict is verdict for each in approval.decisions)
 
 
-async def _snooze(gateway: ChatGateway, user_id: str, interaction: Interaction) -> None:
+async def _snooze(desk: Desk, interaction: Interaction, user_id: str) -> None:
     wallet_id, _, episode = interaction.value.rpartition(":")
     place = (await wallet_places([wallet_id])).get(wallet_id)
     standing = await refreshed(Standing(actor=Actor(kind=ActorKind.USER, id=user_id), user_id=user_id))
@@ -108,4 +147,18 @@ async def _snooze(gateway: ChatGateway, user_id: str, interaction: Interaction) 
     if not may(standing, Action.SET_ALERT, place):
         raise Forbidden("Only an owner or an administrator of the pool can snooze this alert.")
     until = await snooze(wallet_id, hours=int(SNOOZE.total_seconds() // 3600))
-    await tell_snoozed(gateway, wallet_id=wallet_id, episode=int(episode), by=user_id, until=until)
+    await tell_snoozed(desk.messenger, wallet_id=wallet_id, episode=int(episode), by=user_id, until=until)
+
+
+async def _answer_request(desk: Desk, interaction: Interaction, user_id: str) -> None:
+    give = interaction.action == GIVE_ACTION
+    await requests.answer(desk.publisher, interaction.value, user_id=user_id, give=give)
+
+
+_WORK: Mapping[tuple[InteractionKind, str], Callable[[Desk, Interaction, str], Awaitable[None]]] = {
+    (InteractionKind.PRESSED, APPROVE_ACTION): _decide,
+    (InteractionKind.SUBMITTED, REJECT_ACTION): _decide,
+    (InteractionKind.PRESSED, SNOOZE_ACTION): _snooze,
+    (InteractionKind.PRESSED, GIVE_ACTION): _answer_request,
+    (InteractionKind.PRESSED, DECLINE_ACTION): _answer_request,
+}

@@ -4,18 +4,11 @@ Written in the commit whose news it is and told after it, like all that is told;
 log has it at the level `error` or `warning`, for somebody to be called.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import structlog
-
-from credits import chat
-from credits.gateways import Card, ChatGateway
 from credits.outbox import Message, Queue
 
 TELL_JOB = "operators.tell"
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,27 +40,4 @@ def message(notice: Notice) -> Message:
             "quote": notice.quote,
             "urgent": notice.urgent,
         },
-    )
-
-
-async def tell(gateway: ChatGateway, channel: str, payload: Mapping[str, Any]) -> None:
-    """Show the notice in the operators' channel; without one (an empty `channel`) it is only logged."""
-    level = _log.error if payload["urgent"] else _log.warning
-    level("operators_notice", occasion=payload["occasion"], title=payload["title"], text=payload["text"])
-    if not channel:
-        return
-    card = Card(
-        summary=f"{payload['title']}: {payload['text']}",
-        title=payload["title"],
-        text=payload["text"],
-        quote=payload["quote"],
-        fields=tuple((name, value) for name, value in payload["fields"]),
-    )
-    await chat.deliver(
-        gateway,
-        account_id=payload["account_id"],
-        subject=f"operators:{payload['occasion']}",
-        recipients=[channel],
-        card=card,
-        occasion=f"operators:{payload['occasion']}",
     )

@@ -124,7 +124,8 @@ UPDATE outbox SET leased_until = clock_timestamp() + make_interval(secs => $2) W
 _DONE = "DELETE FROM outbox WHERE id = $1 AND attempts = $2"
 _AGAIN = """
 UPDATE outbox SET leased_until = NULL, last_error = $3,
-    due_at = credits_now() + make_interval(secs => least($4 * 2 ^ least($2 - 1, 20), $5) * (0.5 + random() / 2))
+    due_at = credits_now() + make_interval(
+        secs => coalesce($6, least($4 * 2 ^ least($2 - 1, 20), $5) * (0.5 + random() / 2)))
 WHERE id = $1 AND attempts = $2
 """
 _DIE = """
@@ -197,14 +198,16 @@ async def keep(message: Leased) -> None:
     await get_connection("default").execute_query(_KEEP, [message.id, LEASE_S, message.attempt])
 
 
-async def failed(message: Leased, error: str, *, passes: bool = False) -> bool:
-    """The attempt failed: it comes again after a pause that doubles each time, with jitter, or is put aside: after the
-    last attempt, and a fault that `passes` after three days. Returns whether it was put aside."""
+async def failed(message: Leased, error: str, *, passes: bool = False, after_s: float | None = None) -> bool:
+    """The attempt failed: it comes again after a pause (`after_s` where it is known, else one that doubles each time,
+    with jitter), or is put aside: after the last attempt, and a fault that `passes` after three days. Returns whether
+    it was put aside."""
     connection = get_connection("default")
     if message.age_s >= GIVE_UP_AFTER_S if passes else message.attempt >= MAX_ATTEMPTS:
         await connection.execute_query(_DIE, [message.id, message.attempt, error])
         return True
-    await connection.execute_query(_AGAIN, [message.id, message.attempt, error, _FIRST_BACK_OFF_S, _LONGEST_BACK_OFF_S])
+    values = [message.id, message.attempt, error, _FIRST_BACK_OFF_S, _LONGEST_BACK_OFF_S, after_s]
+    await connection.execute_query(_AGAIN, values)
     return False
 
 

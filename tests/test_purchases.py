@@ -20,7 +20,7 @@ from app.sandbox.models import CheckoutSession
 from credits.accounts.models import Account
 from credits.accounts.rules import Place
 from credits.actors import SYSTEM
-from credits.chat import ChatMessage
+from credits.chat.models import ChatMessage
 from credits.errors import Unavailable
 from credits.gateways import CheckoutStatus
 from credits.ids import Kind, make_id

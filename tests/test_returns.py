@@ -16,7 +16,7 @@ from credits.accounts.models import Account
 from credits.accounts.queries import pool_places
 from credits.accounts.service import create_pool
 from credits.actors import SYSTEM
-from credits.chat import ChatMessage
+from credits.chat.models import ChatMessage
 from credits.faults import trying_again
 from credits.gateways import (
     Checkout,

@@ -6,8 +6,8 @@ from typing import Any
 from credits.allocations import messages, telling
 from credits.allocations.notices import look_at_use, look_at_weeks
 from credits.allocations.orders import run_due
-from credits.chat import People
-from credits.gateways import ChatGateway, Publisher
+from credits.chat.messenger import Messenger
+from credits.gateways import Publisher
 from workers.delivery import Handler
 from workers.schedule import Job
 
@@ -15,23 +15,23 @@ from workers.schedule import Job
 QUEUE = "allocations"
 
 
-def handlers(chat: ChatGateway, people: People) -> dict[str, Handler]:
+def handlers(messenger: Messenger) -> dict[str, Handler]:
     """Who does which job."""
 
     async def short(payload: Mapping[str, Any]) -> None:
-        await telling.tell_short(chat, people, payload)
+        await telling.tell_short(messenger, payload)
 
     async def used(payload: Mapping[str, Any]) -> None:
-        await telling.tell_used(chat, payload)
+        await telling.tell_used(messenger, payload)
 
     async def digest(payload: Mapping[str, Any]) -> None:
-        await telling.tell_week(chat, payload)
+        await telling.tell_week(messenger, payload)
 
     async def requested(payload: Mapping[str, Any]) -> None:
-        await telling.post_request(chat, people, payload["request_id"])
+        await telling.post_request(messenger, payload["request_id"])
 
     async def decided(payload: Mapping[str, Any]) -> None:
-        await telling.tell_decision(chat, people, payload["request_id"])
+        await telling.tell_decision(messenger, payload["request_id"])
 
     return {
         messages.SHORT_JOB: short,

@@ -49,7 +49,8 @@ async def attempt(handlers: Mapping[str, Handler], message_id: str, attempts: in
         await handlers[message.job](message.payload)
     except Exception as error:
         passes = isinstance(error, (GatewayUnavailable, Unavailable)) or out_of_reach(error)
-        dead = await outbox.failed(message, repr(error), passes=passes)
+        after_s = getattr(error, "retry_after_s", None)
+        dead = await outbox.failed(message, repr(error), passes=passes, after_s=after_s)
         level = _log.error if dead else _log.warning
         level("dead_letter" if dead else "job_failed", job=message.job, message=message.id, error=repr(error))
     else:

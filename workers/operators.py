@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from credits import operators
-from credits.gateways import ChatGateway
+from credits.chat.messenger import Messenger
+from credits.chat.staff import tell_staff
 from workers.delivery import Handler
 
 
-def handlers(chat: ChatGateway, channel: str) -> dict[str, Handler]:
+def handlers(messenger: Messenger, channel: str) -> dict[str, Handler]:
     """Who does which job."""
 
     async def tell(payload: Mapping[str, Any]) -> None:
-        await operators.tell(chat, channel, payload)
+        await tell_staff(messenger, channel, payload)
 
     return {operators.TELL_JOB: tell}

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from credits.approvals.service import CHECKOUT_JOB
-from credits.chat import People
-from credits.gateways import ChatGateway, PaymentRecords
+from credits.chat.messenger import Messenger
+from credits.gateways import PaymentRecords
 from credits.ledger.queries import now
 from credits.purchases.charges import charge, finish_charges
 from credits.purchases.checkouts import Checkouts, finish_checkouts, open_checkout
@@ -27,7 +27,7 @@ DAILY_QUEUE = "reconciliation"
 _CHARGE_LATE_AFTER_S = 300.0
 
 
-def handlers(checkouts: Checkouts, records: PaymentRecords, chat: ChatGateway, people: People) -> dict[str, Handler]:
+def handlers(checkouts: Checkouts, records: PaymentRecords, messenger: Messenger) -> dict[str, Handler]:
     """Who does which job."""
 
     async def checkout(payload: Mapping[str, Any]) -> None:
@@ -44,7 +44,7 @@ def handlers(checkouts: Checkouts, records: PaymentRecords, chat: ChatGateway, p
         await read_returns(checkouts, records, payload["payment_id"])
 
     async def news(payload: Mapping[str, Any]) -> None:
-        await tell_news(chat, people, payload)
+        await tell_news(messenger, payload)
 
     return {CHECKOUT_JOB: checkout, PAPERS_JOB: papers, REFUND_JOB: refund, READ_JOB: returns, NEWS_JOB: news}
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from credits.chat import People
-from credits.gateways import ChatGateway, SavedCards
+from credits.chat.messenger import Messenger
+from credits.gateways import SavedCards
 from credits.purchases.checkouts import Checkouts
 from credits.top_ups import messages
 from credits.top_ups.looking import look
@@ -16,7 +16,7 @@ from workers.purchases import QUEUE
 from workers.schedule import Job
 
 
-def handlers(checkouts: Checkouts, chat: ChatGateway, people: People) -> dict[str, Handler]:
+def handlers(checkouts: Checkouts, messenger: Messenger) -> dict[str, Handler]:
     """Who does which job."""
 
     async def looked(payload: Mapping[str, Any]) -> None:
@@ -28,10 +28,10 @@ def handlers(checkouts: Checkouts, chat: ChatGateway, people: People) -> dict[st
         await resume(payload["account_id"])
 
     async def confirmed(payload: Mapping[str, Any]) -> None:
-        await ask_to_confirm(checkouts, chat, people, payload["purchase_id"])
+        await ask_to_confirm(checkouts, messenger, payload["purchase_id"])
 
     async def suspended(payload: Mapping[str, Any]) -> None:
-        await tell_suspended(chat, people, payload)
+        await tell_suspended(messenger, payload)
 
     return {
         messages.LOOK_JOB: looked,

@@ -1,25 +1,38 @@
-"""`/slack/interactions`: pressed buttons. Verified, written down, acknowledged; the work is done after.
+"""`/slack/interactions`, `/slack/commands` and `/slack/events`: what people do in Slack. Verified, written down,
+acknowledged; the work is done after.
 
-Slack waits three seconds and shows a warning then; a database that stalls must not make it wait, and a press that
-could not be written down must not be acknowledged silently.
+Slack waits three seconds and shows a warning then; a database that stalls must not make it wait, and what could not be
+written down must not be acknowledged silently.
 """
 
 import asyncio
 import json
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from app.gateways.slack_blocks import TYPED
 from app.requests import body_of
-from credits.gateways import BadSignature, ChatGateway, GatewayRefused, GatewayUnavailable, Interaction
-from credits.interactions import receive
+from credits.chat.messenger import Messenger
+from credits.gateways import (
+    BadSignature,
+    Card,
+    Form,
+    GatewayRefused,
+    GatewayUnavailable,
+    Interaction,
+    InteractionKind,
+)
+from credits.interactions import form_for, receive
 
 MAX_BYTES = 512 * 1024
 _WRITTEN_WITHIN_S = 0.7
-_TRY_AGAIN = "That did not reach us. Please press the button again in a minute."
+_TRY_AGAIN = "That did not reach us. Please try again in a minute."
 _log = structlog.get_logger()
 
 
@@ -27,18 +40,18 @@ _log = structlog.get_logger()
 class SlackInteractions:
     """The endpoint."""
 
-    chat: ChatGateway
+    messenger: Messenger
     _telling: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def receive(self, request: Request) -> Response:
-        """Take a press."""
+        """Take what somebody did."""
         try:
             body = await body_of(request, MAX_BYTES)
         except GraphQLError:
             return PlainTextResponse("This is larger than anything Slack sends.", status_code=413)
         headers = request.headers
         try:
-            interaction = self.chat.read_interaction(
+            interaction = self.messenger.chat.read_interaction(
                 body,
                 timestamp=headers.get("x-slack-request-timestamp", ""),
                 signature=headers.get("x-slack-signature", ""),
@@ -47,22 +60,55 @@ class SlackInteractions:
             return PlainTextResponse("The signature is missing, wrong or too old.", status_code=401)
         except ValueError as error:
             return PlainTextResponse(f"This is no interaction: {error}", status_code=400)
-        return await self._taken(interaction) if interaction else _challenge(body)
+        if interaction is None:
+            return _challenge(body)
+        form = form_for(interaction)
+        if form is not None:
+            self._begin(self._ask(interaction, form))
+            return Response(status_code=200)
+        return await self._taken(interaction)
 
     async def _taken(self, interaction: Interaction) -> Response:
         try:
             async with asyncio.timeout(_WRITTEN_WITHIN_S):
                 await receive(interaction)
         except Exception as error:
-            _log.warning("press_not_written", key=interaction.key, error=repr(error))
-            task = asyncio.create_task(self._say_so(interaction))
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
+            _log.warning("not_written", key=interaction.key, error=repr(error))
+            return self._not_taken(interaction)
         return Response(status_code=200)
+
+    def _not_taken(self, interaction: Interaction) -> Response:
+        """Slack tells events again by itself; people are asked to do it again."""
+        if interaction.kind in {InteractionKind.HOME, InteractionKind.REMOVED}:
+            return PlainTextResponse(_TRY_AGAIN, status_code=503)
+        if interaction.kind is InteractionKind.SUBMITTED:
+            return JSONResponse({"response_action": "errors", "errors": {TYPED: _TRY_AGAIN}})
+        if interaction.kind is InteractionKind.COMMAND:
+            return JSONResponse({"response_type": "ephemeral", "text": _TRY_AGAIN})
+        self._begin(self._say_so(interaction))
+        return Response(status_code=200)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it after the acknowledgement."""
+        task = asyncio.create_task(work)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _ask(self, interaction: Interaction, form: Form) -> None:
+        try:
+            async with asyncio.timeout(_WRITTEN_WITHIN_S):
+                workspace = await self.messenger.workspaces.of_team(interaction.team_id)
+            if workspace is not None and interaction.trigger is not None:
+                await self.messenger.chat.at(workspace).ask(interaction.trigger, form)
+                return
+        except Exception as error:
+            _log.warning("not_asked", key=interaction.key, error=repr(error))
+        await self._say_so(interaction)
 
     async def _say_so(self, interaction: Interaction) -> None:
         try:
-            await self.chat.whisper(interaction.message.channel, interaction.user_id, _TRY_AGAIN)
+            if interaction.reply_to is not None:
+                await self.messenger.chat.answer(interaction.reply_to, Card(summary=_TRY_AGAIN))
         except (GatewayRefused, GatewayUnavailable) as error:
             _log.error("press_lost", key=interaction.key, error=repr(error))
 

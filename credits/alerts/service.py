@@ -3,28 +3,25 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import structlog
 from tortoise.transactions import in_transaction
 
-from credits import chat, outbox
+from credits import outbox
 from credits.accounts.audit_log import record
-from credits.accounts.models import PoolAdministrator, User
+from credits.accounts.models import User
 from credits.accounts.places import names_of
-from credits.accounts.queries import owners_of, wallet_places
-from credits.accounts.rules import Place
 from credits.actors import Actor
 from credits.alerts.messages import changed_card, low_card, message_of, recovered_card, snoozed_card, subject
 from credits.alerts.rules import MAX_THRESHOLD, AlertEvent, AlertPhase, after_settings
-from credits.chat import People
+from credits.chat.audiences import of_wallet
+from credits.chat.messenger import About, Messenger
 from credits.errors import Refusal, RefusalCode
-from credits.gateways import ChatGateway, Publisher
+from credits.gateways import Publisher
 from credits.ledger.feed import BalanceChange, tell
 from credits.ledger.models import Wallet
 from credits.ledger.queries import balances, now
 from credits.ledger.store import lock_wallet
 from credits.text import clean
 
-_log = structlog.get_logger()
 MAX_SNOOZE_HOURS = 24 * 30
 
 
@@ -85,9 +82,7 @@ async def snooze(wallet_id: str, *, hours: int) -> datetime:
     return until
 
 
-async def tell_fired(
-    gateway: ChatGateway, people: People, *, wallet_id: str, episode: int, available: int, threshold: int
-) -> None:
+async def tell_fired(messenger: Messenger, *, wallet_id: str, episode: int, available: int, threshold: int) -> None:
     """Show the card, once for each time the alert fires and for each end of a snooze. One that has recovered since,
     or that was snoozed since, is not told any more."""
     wallet = await Wallet.get(id=wallet_id)
@@ -107,18 +102,16 @@ async def tell_fired(
         available=available,
         threshold=threshold,
     )
-    account_id = str(wallet.__dict__["account_id"])
-    recipients = await _recipients(people, wallet)
-    if not recipients:
-        _log.warning("nobody_to_tell", wallet=wallet_id, account=account_id)
-    await chat.deliver(
-        gateway, account_id=account_id, subject=about, recipients=recipients, card=card, occasion=occasion
+    await messenger.tell(
+        await of_wallet(wallet_id, channel=wallet.alert_channel),
+        card,
+        About(account_id=str(wallet.__dict__["account_id"]), subject=about, occasion=occasion),
     )
     # Recovered while it was being posted: the edit came before there was a card to edit.
     wallet = await Wallet.get(id=wallet_id)
     if wallet.alert_phase is not AlertPhase.FIRED or wallet.alert_episode != episode:
         left = (await balances([wallet_id]))[wallet_id].available
-        await tell_recovered(gateway, wallet_id=wallet_id, episode=episode, available=left)
+        await tell_recovered(messenger, wallet_id=wallet_id, episode=episode, available=left)
 
 
 def _occasion(about: str, wallet: Wallet) -> str:
@@ -127,37 +120,18 @@ def _occasion(about: str, wallet: Wallet) -> str:
     return f"{about}:{snoozed:%Y%m%dT%H%M%S}" if fired and snoozed and snoozed > fired else about
 
 
-async def tell_recovered(gateway: ChatGateway, *, wallet_id: str, episode: int, available: int) -> None:
+async def tell_recovered(messenger: Messenger, *, wallet_id: str, episode: int, available: int) -> None:
     """Edit the cards of that time to say that the balance has recovered."""
     name = (await names_of([wallet_id]))[wallet_id]
     wallet = await Wallet.get(id=wallet_id)
     still_low = available < wallet.alert_threshold
     card = changed_card(wallet_name=name) if still_low else recovered_card(wallet_name=name, available=available)
-    await chat.edit(gateway, subject=subject(wallet_id, episode), card=card)
+    await messenger.edit(subject(wallet_id, episode), card)
 
 
-async def tell_snoozed(gateway: ChatGateway, *, wallet_id: str, episode: int, by: str, until: datetime) -> None:
+async def tell_snoozed(messenger: Messenger, *, wallet_id: str, episode: int, by: str, until: datetime) -> None:
     """Edit the cards of that time to say who wants to hear of it later."""
     name = (await names_of([wallet_id]))[wallet_id]
     person = await User.get(id=by)
     card = snoozed_card(wallet_name=name, by=person.name, until=f"{until:%Y-%m-%d %H:%M} UTC")
-    await chat.edit(gateway, subject=subject(wallet_id, episode), card=card)
-
-
-async def _recipients(people: People, wallet: Wallet) -> list[str]:
-    """The alert's channel, else the account's, else those who look after the wallet."""
-    if wallet.alert_channel:
-        return [wallet.alert_channel]
-    account_id = wallet.__dict__["account_id"]
-    if channel := await people.channel_of_account(account_id):
-        return channel
-    place = (await wallet_places([wallet.id]))[wallet.id]
-    return await people.of_users(await _keepers(place))
-
-
-async def _keepers(place: Place) -> list[str]:
-    if place.pool_id is not None:
-        rows = await PoolAdministrator.filter(pool_id=place.pool_id)
-        if rows:
-            return [row.__dict__["user_id"] for row in rows]
-    return await owners_of(place.account_id)
+    await messenger.edit(subject(wallet_id, episode), card)

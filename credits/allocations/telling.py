@@ -4,12 +4,9 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-import structlog
-
-from credits import chat
 from credits.access.queries import names
-from credits.accounts.models import Department, DepartmentMember, Pool, PoolAdministrator, User
-from credits.accounts.queries import department_places, owners_of
+from credits.accounts.models import Department, DepartmentMember, Pool, User
+from credits.accounts.queries import department_places
 from credits.actors import Actor, ActorKind
 from credits.allocations import queries
 from credits.allocations.messages import (
@@ -24,22 +21,21 @@ from credits.allocations.messages import (
 )
 from credits.allocations.models import RequestStatus
 from credits.allocations.queries import RequestView, Use, use_of
-from credits.chat import People
-from credits.gateways import Card, ChatGateway
+from credits.chat.audiences import of_pool
+from credits.chat.messenger import About, Audience, Messenger
+from credits.gateways import Card
 from credits.ledger.queries import balances
 
-_log = structlog.get_logger()
 
-
-async def tell_short(gateway: ChatGateway, people: People, payload: Mapping[str, Any]) -> None:
+async def tell_short(messenger: Messenger, payload: Mapping[str, Any]) -> None:
     """Tell a pool's administrators what its standing orders could not give."""
     pool = await Pool.get(id=payload["pool_id"])
     short = [Given(**each) for each in payload["short"]]
     card = short_card(pool=pool.name, short=short, because=payload["because"])
-    await _tell(gateway, people, pool, card=card, occasion=f"standing-order:{payload['run']}")
+    await _tell(messenger, pool, card=card, occasion=f"standing-order:{payload['run']}")
 
 
-async def tell_used(gateway: ChatGateway, payload: Mapping[str, Any]) -> None:
+async def tell_used(messenger: Messenger, payload: Mapping[str, Any]) -> None:
     """Tell the pool's channel how far a department has come; nobody, where the pool has none (any more)."""
     department = await Department.get(id=payload["department_id"]).prefetch_related("pool")
     card = used_card(
@@ -50,10 +46,10 @@ async def tell_used(gateway: ChatGateway, payload: Mapping[str, Any]) -> None:
         given=payload["given"],
     )
     occasion = f"use:{department.id}:{payload['period_start']}:{payload['percent']}"
-    await _tell_channel(gateway, department.pool, card=card, occasion=occasion)
+    await _tell_channel(messenger, department.pool, card=card, occasion=occasion)
 
 
-async def tell_week(gateway: ChatGateway, payload: Mapping[str, Any]) -> None:
+async def tell_week(messenger: Messenger, payload: Mapping[str, Any]) -> None:
     """Tell the pool's channel what its departments used in the week before that Monday, and what they have now."""
     pool = await Pool.get(id=payload["pool_id"]).prefetch_related("account")
     monday = date.fromisoformat(payload["monday"])
@@ -75,10 +71,10 @@ async def tell_week(gateway: ChatGateway, payload: Mapping[str, Any]) -> None:
         for department_id, name in departments.items()
     ]
     card = digest_card(pool=pool.name, monday=monday, departments=used)
-    await _tell_channel(gateway, pool, card=card, occasion=f"digest:{pool.id}:{monday}")
+    await _tell_channel(messenger, pool, card=card, occasion=f"digest:{pool.id}:{monday}")
 
 
-async def post_request(gateway: ChatGateway, people: People, request_id: str) -> None:
+async def post_request(messenger: Messenger, request_id: str) -> None:
     """Show the question to those who may answer it. One that was answered meanwhile is not asked any more."""
     about = await queries.request(request_id)
     if about is None or about.closed or about.status is not RequestStatus.PENDING:
@@ -91,12 +87,12 @@ async def post_request(gateway: ChatGateway, people: People, request_id: str) ->
         available=available[about.wallet_id].available,
         pool_available=available[about.pool_wallet_id].available,
     )
-    await _tell(gateway, people, pool, card=card, occasion=about_request(request_id))
+    await _tell(messenger, pool, card=card, occasion=about_request(request_id))
     # Answered while it was being posted: the edit came too early for some of the cards.
-    await _edit_if_decided(gateway, request_id)
+    await _edit_if_decided(messenger, request_id)
 
 
-async def tell_decision(gateway: ChatGateway, people: People, request_id: str) -> None:
+async def tell_decision(messenger: Messenger, request_id: str) -> None:
     """Show what was decided wherever the question was, and tell the department's members and whoever asked. Of what
     was canceled nobody is told besides."""
     about = await queries.request(request_id)
@@ -104,22 +100,20 @@ async def tell_decision(gateway: ChatGateway, people: People, request_id: str) -
         return
     try:
         if about.status is not RequestStatus.CANCELED:
-            await chat.deliver(
-                gateway,
-                account_id=about.account_id,
-                subject=f"told:{request_id}",
-                recipients=await people.of_users(await _concerned(about)),
-                card=await _outcome(about),
-                occasion=f"told:{request_id}",
+            told = f"told:{request_id}"
+            await messenger.tell(
+                Audience(user_ids=await _concerned(about)),
+                await _outcome(about),
+                About(account_id=about.account_id, subject=told, occasion=told),
             )
     finally:
-        await _edit_if_decided(gateway, request_id)
+        await _edit_if_decided(messenger, request_id)
 
 
-async def _edit_if_decided(gateway: ChatGateway, request_id: str) -> None:
+async def _edit_if_decided(messenger: Messenger, request_id: str) -> None:
     about = await queries.request(request_id)
     if about is not None and about.status is not RequestStatus.PENDING:
-        await chat.edit(gateway, subject=about_request(request_id), card=await _outcome(about))
+        await messenger.edit(about_request(request_id), await _outcome(about))
 
 
 async def _outcome(about: RequestView) -> Card:
@@ -139,28 +133,15 @@ async def _concerned(about: RequestView) -> list[str]:
     return sorted({about.requested_by.id, *(str(row.__dict__["user_id"]) for row in members)})
 
 
-async def _tell(gateway: ChatGateway, people: People, pool: Pool, *, card: Card, occasion: str) -> None:
+async def _tell(messenger: Messenger, pool: Pool, *, card: Card, occasion: str) -> None:
     """In the pool's channel, else to its administrators, else to the account's owners."""
-    account_id = str(pool.__dict__["account_id"])
-    administrators = [str(row.__dict__["user_id"]) for row in await PoolAdministrator.filter(pool_id=pool.id)]
-    recipients = (
-        [pool.slack_channel]
-        if pool.slack_channel
-        else await people.of_users(administrators) or await people.of_users(await owners_of(account_id))
-    )
-    if not recipients:
-        _log.error("nobody_to_tell", pool=pool.id, account=account_id)
-    await chat.deliver(
-        gateway, account_id=account_id, subject=occasion, recipients=recipients, card=card, occasion=occasion
-    )
+    await messenger.tell(await of_pool(pool), card, _about(pool, occasion))
 
 
-async def _tell_channel(gateway: ChatGateway, pool: Pool, *, card: Card, occasion: str) -> None:
-    await chat.deliver(
-        gateway,
-        account_id=str(pool.__dict__["account_id"]),
-        subject=occasion,
-        recipients=[pool.slack_channel] if pool.slack_channel else [],
-        card=card,
-        occasion=occasion,
-    )
+async def _tell_channel(messenger: Messenger, pool: Pool, *, card: Card, occasion: str) -> None:
+    if pool.slack_channel:
+        await _tell(messenger, pool, card=card, occasion=occasion)
+
+
+def _about(pool: Pool, occasion: str) -> About:
+    return About(account_id=str(pool.__dict__["account_id"]), subject=occasion, occasion=occasion)

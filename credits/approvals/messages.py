@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from credits.approvals.models import ApprovalStatus, Verdict
 from credits.approvals.queries import ApprovalView
-from credits.gateways import Button, Card
+from credits.gateways import Button, Card, Form, Interaction
 from credits.purchases.queries import PurchaseView
+from credits.text import MAX_TEXT
 
 APPROVE_ACTION = "approve"
 REJECT_ACTION = "reject"
@@ -66,6 +67,20 @@ def _question(about: Subject) -> Card:
             Button(action=REJECT_ACTION, label="Reject…", value=value, style="danger"),
         ),
         notes=tuple(notes),
+    )
+
+
+def reject_form(pressed: Interaction) -> Form:
+    """Asks for the reason. It is made of the press alone, so that it opens whatever the database does."""
+    return Form(
+        action=REJECT_ACTION,
+        value=pressed.value,
+        channel=pressed.channel,
+        title="Reject the purchase",
+        text="The purchase ends, and whoever asked for it reads why.",
+        label="Reason",
+        submit="Reject",
+        longest=MAX_TEXT,
     )
 
 

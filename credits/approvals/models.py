@@ -75,6 +75,8 @@ class Approval(Model):
     created_at = fields.DatetimeField()
     expires_at = fields.DatetimeField()
     decided_at = fields.DatetimeField(null=True)
+    reminded_at = fields.DatetimeField(null=True)
+    escalated_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "approvals"

@@ -2,16 +2,15 @@
 
 import structlog
 
-from credits import chat
 from credits.access.queries import maker_of
 from credits.accounts.models import Membership, User
 from credits.accounts.places import names_of
+from credits.accounts.queries import owners_of
 from credits.actors import ActorKind
 from credits.approvals import queries
 from credits.approvals.messages import Subject, card, requester_card, subject_of
 from credits.approvals.models import ApprovalStatus
-from credits.chat import People
-from credits.gateways import ChatGateway
+from credits.chat.messenger import About, Audience, Messenger
 from credits.ledger.queries import balances
 from credits.purchases.queries import PurchaseView, purchase
 
@@ -23,50 +22,43 @@ _ROUNDS = 10
 _UNNAMED = {ActorKind.SYSTEM: "The automatic top-up"}
 
 
-async def post_request(gateway: ChatGateway, people: People, approval_id: str) -> None:
+async def post_request(messenger: Messenger, approval_id: str) -> None:
     """Show the question: in the policy's channel, else to each who may decide directly. One that was decided meanwhile
     is not asked any more."""
     about = await _subject(approval_id)
     if about.approval.status is not ApprovalStatus.PENDING:
         return
-    recipients = await _recipients(people, about)
-    if not recipients:
-        _log.error("nobody_to_ask", approval=approval_id, account=about.approval.account_id)
-    await chat.deliver(
-        gateway,
-        account_id=about.approval.account_id,
-        subject=subject_of(approval_id),
-        recipients=recipients,
-        card=card(about),
-        occasion=subject_of(approval_id),
+    subject = subject_of(approval_id)
+    await messenger.tell(
+        await _audience(about),
+        card(about),
+        About(account_id=about.approval.account_id, subject=subject, occasion=subject),
     )
     # Decided while it was being posted: the edit may have come too early for some of the cards.
     if _state(await _subject(approval_id)) != _state(about):
-        await _edit(gateway, approval_id)
+        await _edit(messenger, approval_id)
 
 
-async def tell_decision(gateway: ChatGateway, people: People, approval_id: str) -> None:
+async def tell_decision(messenger: Messenger, approval_id: str) -> None:
     """Tell whoever asked for the purchase what was decided, and show it wherever the question was."""
     about = await _subject(approval_id)
     try:
         if about.approval.status not in {ApprovalStatus.PENDING, ApprovalStatus.CANCELED}:
-            await chat.deliver(
-                gateway,
-                account_id=about.approval.account_id,
-                subject=f"told:{approval_id}",
-                recipients=await people.of_users([about.purchase.requested_by.id]),
-                card=requester_card(about),
-                occasion=f"told:{approval_id}",
+            told = f"told:{approval_id}"
+            await messenger.tell(
+                Audience(user_ids=await _requester(about)),
+                requester_card(about),
+                About(account_id=about.approval.account_id, subject=told, occasion=told),
             )
     finally:
-        await _edit(gateway, approval_id)
+        await _edit(messenger, approval_id)
 
 
-async def _edit(gateway: ChatGateway, approval_id: str) -> None:
+async def _edit(messenger: Messenger, approval_id: str) -> None:
     """Bring every card to what is, also when that changes meanwhile or another edit was slower than a later one."""
     for _ in range(_ROUNDS):
         about = await _subject(approval_id)
-        await chat.edit(gateway, subject=subject_of(approval_id), card=card(about))
+        await messenger.edit(subject_of(approval_id), card(about))
         if _state(await _subject(approval_id)) == _state(about):
             return
 
@@ -75,15 +67,26 @@ def _state(about: Subject) -> tuple[ApprovalStatus, int]:
     return about.approval.status, about.approval.approved_by
 
 
-async def _recipients(people: People, about: Subject) -> list[str]:
+async def _audience(about: Subject) -> Audience:
+    """The policy's channel, else each who may decide; where nobody is left who may, the account's owners."""
     approval = about.approval
-    if approval.slack_channel:
-        return [approval.slack_channel]
     requester = about.purchase.requested_by.id
     # Who has left the account, or asked for the purchase, could not decide it and is not shown it.
     members = await Membership.filter(account_id=approval.account_id, user_id__in=list(approval.approver_ids))
     deciding = {str(row.__dict__["user_id"]) for row in members} - {requester, await maker_of(requester)}
-    return await people.of_users(sorted(deciding)) or await people.channel_of_account(approval.account_id)
+    if not deciding:
+        _log.error("nobody_to_ask", approval=approval.id, account=approval.account_id)
+    return Audience(
+        channel=approval.slack_channel,
+        user_ids=sorted(deciding) or await owners_of(approval.account_id),
+    )
+
+
+async def _requester(about: Subject) -> list[str]:
+    """Whoever asked, or made the key that did."""
+    requester = about.purchase.requested_by.id
+    person = await maker_of(requester) or requester
+    return [person] if await User.exists(id=person) else []
 
 
 async def _subject(approval_id: str) -> Subject:

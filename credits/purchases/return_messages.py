@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-import structlog
-
-from credits import chat
-from credits.accounts.queries import owners_of
-from credits.chat import People
-from credits.gateways import Card, ChatGateway, Dispute
+from credits.chat.audiences import of_account
+from credits.chat.messenger import About, Messenger
+from credits.gateways import Card, Dispute
 from credits.money import Money
 from credits.operators import Notice
 from credits.outbox import Message, Queue
@@ -21,7 +18,6 @@ from credits.purchases.queries import PurchaseView
 
 READ_JOB = "purchase.returns"
 NEWS_JOB = "purchase.returned"
-_log = structlog.get_logger()
 
 
 class News(StrEnum):
@@ -52,24 +48,19 @@ def news_message(purchase: PurchaseView, news: News, *, source: str, credits_tol
     return Message(account_id=purchase.account_id, queue=Queue.ALERTS, job=NEWS_JOB, payload=payload)
 
 
-async def tell_news(gateway: ChatGateway, people: People, payload: Mapping[str, Any]) -> None:
+async def tell_news(messenger: Messenger, payload: Mapping[str, Any]) -> None:
     """Show the card in the account's channel, else to its owners. A dispute that has ended meanwhile is not told any
     more; its end is. Raises Unavailable where not everybody could be told yet."""
     purchase, news = await queries.purchase(payload["purchase_id"]), News(payload["news"])
     if news is News.DISPUTED and purchase.dispute is not DisputeStatus.OPEN:
         return
-    account_id = purchase.account_id
-    recipients = await people.channel_of_account(account_id) or await people.of_users(await owners_of(account_id))
-    if not recipients:
-        _log.warning("nobody_to_tell", purchase=purchase.id, account=account_id, news=news)
-    await chat.deliver(
-        gateway,
-        account_id=account_id,
+    about = About(
+        account_id=purchase.account_id,
         subject=f"returns:{purchase.id}",
-        recipients=recipients,
-        card=news_card(news, total=purchase.total, credits_told=payload["credits"], owed=payload["owed"]),
         occasion=f"returns:{payload['source']}:{news}",
     )
+    card = news_card(news, total=purchase.total, credits_told=payload["credits"], owed=payload["owed"])
+    await messenger.tell(await of_account(purchase.account_id), card, about)
 
 
 def news_card(news: News, *, total: Money, credits_told: int, owed: int) -> Card:

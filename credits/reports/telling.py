@@ -8,11 +8,10 @@ from typing import Any
 
 from tortoise.connection import get_connection
 
-from credits import chat
 from credits.accounts.models import Account, PoolAdministrator
-from credits.accounts.queries import owners_of
-from credits.chat import People
-from credits.gateways import ChatGateway, Picture
+from credits.chat.audiences import of_account
+from credits.chat.messenger import About, Audience, Messenger
+from credits.gateways import Picture
 from credits.ledger.models import OwnerKind
 from credits.reports.links import Links
 from credits.reports.messages import Part, closed_card
@@ -32,10 +31,9 @@ ORDER BY pool_id IS NOT NULL, coalesce(dp.name, p.name), d.id IS NOT NULL, name,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Teller:
-    """Who tells: the chat, who is who in it, and links to pictures; None where the chat could not fetch them."""
+    """Who tells, and links to pictures; None where the chat could not fetch them."""
 
-    chat: ChatGateway
-    people: People
+    messenger: Messenger
     pictures: Links | None
 
 
@@ -45,45 +43,37 @@ async def tell_closed(teller: Teller, payload: Mapping[str, Any]) -> None:
     account = await Account.get(id=payload["account_id"])
     month = date.fromisoformat(payload["month"])
     rows = await get_connection("default").execute_query_dict(_STATEMENTS, [account.id, month])
-    if account.slack_channel:
-        return await _tell(teller, [account.slack_channel], account.id, None, account.name, month, rows)
-    owners = await owners_of(account.id)
-    await _tell(teller, await teller.people.of_users(owners), account.id, None, account.name, month, rows)
+    audience = await of_account(account.id)
+    await _tell(teller, audience, account.id, None, account.name, month, rows)
+    if audience.channel:
+        return
     by_pool: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         if row["pool_id"]:
             by_pool[row["pool_id"]].append(row)
     for pool_id, of_pool in by_pool.items():
         administrators = await PoolAdministrator.filter(pool_id=pool_id)
-        told = sorted({str(each.__dict__["user_id"]) for each in administrators} - set(owners))
-        recipients = await teller.people.of_users(told)
-        await _tell(teller, recipients, account.id, pool_id, of_pool[0]["pool"], month, of_pool)
-    return None
+        told = sorted({str(each.__dict__["user_id"]) for each in administrators} - set(audience.user_ids))
+        await _tell(teller, Audience(user_ids=told), account.id, pool_id, of_pool[0]["pool"], month, of_pool)
 
 
 async def _tell(
     teller: Teller,
-    recipients: Sequence[str],
+    audience: Audience,
     account_id: str,
     pool_id: str | None,
     name: str,
     month: date,
     rows: Sequence[dict[str, Any]],
 ) -> None:
-    if not recipients:
+    if not audience.channel and not audience.user_ids:
         return
     url = teller.pictures and teller.pictures.chart(account_id=account_id, pool_id=pool_id, month=month)
     picture = Picture(url=url, alt=f"Credits that {name} used on each day of {named(month)}") if url else None
     parts = [Part(name=_called(row), statement=statement_of(row)) for row in rows]
     occasion = f"statement:{pool_id or account_id}:{month}"
-    await chat.deliver(
-        teller.chat,
-        account_id=account_id,
-        subject=occasion,
-        recipients=recipients,
-        card=closed_card(name=name, month=month, parts=parts, picture=picture),
-        occasion=occasion,
-    )
+    card = closed_card(name=name, month=month, parts=parts, picture=picture)
+    await teller.messenger.tell(audience, card, About(account_id=account_id, subject=occasion, occasion=occasion))
 
 
 def _called(row: Mapping[str, Any]) -> str:

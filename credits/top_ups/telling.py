@@ -3,22 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-import structlog
-
-from credits import chat
 from credits.accounts.places import names_of
-from credits.accounts.queries import owners_of
-from credits.chat import People
-from credits.gateways import Card, ChatGateway
+from credits.chat.audiences import of_account
+from credits.chat.messenger import About, Messenger
+from credits.gateways import Card
 from credits.purchases import queries
 from credits.purchases.checkouts import Checkouts, open_checkout
 from credits.purchases.models import PurchaseStatus
 from credits.top_ups.messages import confirm_card, suspended_card
 
-_log = structlog.get_logger()
 
-
-async def ask_to_confirm(checkouts: Checkouts, gateway: ChatGateway, people: People, purchase_id: str) -> None:
+async def ask_to_confirm(checkouts: Checkouts, messenger: Messenger, purchase_id: str) -> None:
     """Open the checkout of a payment that the bank wants to be confirmed, and send its address. One that was paid or
     ended meanwhile is not asked about any more. Raises GatewayUnavailable, and Unavailable where not all were told."""
     await open_checkout(checkouts, purchase_id)
@@ -32,21 +27,17 @@ async def ask_to_confirm(checkouts: Checkouts, gateway: ChatGateway, people: Peo
         purchase_id=purchase_id,
         url=purchase.checkout_url,
     )
-    await _tell(gateway, people, purchase.account_id, card, occasion=f"top-up:{purchase_id}:confirm")
+    await _tell(messenger, purchase.account_id, card, occasion=f"top-up:{purchase_id}:confirm")
 
 
-async def tell_suspended(gateway: ChatGateway, people: People, payload: Mapping[str, Any]) -> None:
+async def tell_suspended(messenger: Messenger, payload: Mapping[str, Any]) -> None:
     """Say that nothing is bought any more, and why; once for the occasion."""
     wallet_id = payload["wallet_id"]
     card = suspended_card(wallet_name=(await names_of([wallet_id]))[wallet_id], reason=payload["reason"])
-    await _tell(gateway, people, payload["account_id"], card, occasion=payload["occasion"])
+    await _tell(messenger, payload["account_id"], card, occasion=payload["occasion"])
 
 
-async def _tell(gateway: ChatGateway, people: People, account_id: str, card: Card, *, occasion: str) -> None:
+async def _tell(messenger: Messenger, account_id: str, card: Card, *, occasion: str) -> None:
     """In the account's channel, else to its owners."""
-    recipients = await people.channel_of_account(account_id) or await people.of_users(await owners_of(account_id))
-    if not recipients:
-        _log.warning("nobody_to_tell", account=account_id, about=occasion, title=card.title)
-    await chat.deliver(
-        gateway, account_id=account_id, subject=occasion, recipients=recipients, card=card, occasion=occasion
-    )
+    about = About(account_id=account_id, subject=occasion, occasion=occasion)
+    await messenger.tell(await of_account(account_id), card, about)

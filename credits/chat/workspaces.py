@@ -1,0 +1,140 @@
+"""Which workspace of the chat an account's messages go to, and by which token.
+
+In a deployment with one workspace all accounts share that of the settings. Where accounts connect their own, that of
+the settings is the platform's own and nobody else's.
+"""
+
+from dataclasses import dataclass
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from tortoise.transactions import in_transaction
+
+from credits.accounts.audit_log import record
+from credits.actors import SYSTEM, Actor
+from credits.chat.models import SlackConnection
+from credits.chat.people import link
+from credits.errors import NotFound
+from credits.gateways import Installed, Workspace
+
+
+class Seal:
+    """Keeps tokens so that the database alone does not give them away. The first key seals; the others still open what
+    they sealed, so that a key can be replaced."""
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self._keys = MultiFernet([Fernet(key) for key in keys]) if keys else None
+
+    def closed(self, token: str) -> str:
+        """The token as it is kept."""
+        if self._keys is None:
+            raise ValueError("There is no key to seal tokens with. Set SLACK_TOKEN_KEYS.")
+        return self._keys.encrypt(token.encode()).decode()
+
+    def opened(self, sealed: str) -> str | None:
+        """The token; None where no key opens it (any more)."""
+        try:
+            return self._keys.decrypt(sealed.encode()).decode() if self._keys else None
+        except InvalidToken:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspaces:
+    """`own` is the workspace of the settings, if there is one; with `shared` accounts that have none use it too."""
+
+    own: Workspace | None
+    shared: bool
+    seal: Seal
+
+    async def of_account(self, account_id: str) -> Workspace | None:
+        """Where the account's people are told things; None where nowhere."""
+        row = await SlackConnection.get_or_none(account_id=account_id, revoked_at=None)
+        if row is not None:
+            return self._of(row)
+        return self.own if self.shared else None
+
+    async def of_team(self, team_id: str | None) -> Workspace | None:
+        """The workspace with that id (None: that of the settings), while we may talk to it."""
+        if self.own is not None and team_id in {None, self.own.id}:
+            return self.own
+        row = await SlackConnection.filter(team_id=team_id, revoked_at=None).order_by("-installed_at").first()
+        return self._of(row) if row else None
+
+    async def serves(self, account_id: str, team_id: str) -> bool:
+        """Whether what is done in that workspace can be about this account."""
+        workspace = await self.of_account(account_id)
+        return workspace is not None and workspace.id == team_id
+
+    def _of(self, row: SlackConnection) -> Workspace | None:
+        token = self.seal.opened(row.sealed_token)
+        return Workspace(id=row.team_id, org=row.org_id, token=token) if token else None
+
+
+async def connect(workspaces: Workspaces, actor: Actor, account_id: str, installed: Installed) -> None:
+    """From now on the account's people are told things there, and whoever installed it is linked with who they are
+    there."""
+    sealed = workspaces.seal.closed(installed.workspace.token)
+    async with in_transaction() as connection:
+        (clock,) = await connection.execute_query_dict("SELECT credits_now() AS now")
+        before = await SlackConnection.get_or_none(account_id=account_id, using_db=connection)
+        await SlackConnection.update_or_create(
+            {
+                "team_id": installed.workspace.id,
+                "org_id": installed.workspace.org,
+                "team": installed.name,
+                "sealed_token": sealed,
+                "connected_by": actor.id,
+                "installed_at": clock["now"],
+                "revoked_at": None,
+            },
+            using_db=connection,
+            account_id=account_id,
+        )
+        # The workspace has one token: of its other accounts it is the new one too.
+        await (
+            SlackConnection.filter(team_id=installed.workspace.id, revoked_at=None)
+            .using_db(connection)
+            .update(sealed_token=sealed)
+        )
+        await link(connection, actor.id, org=installed.workspace.org, chat_user_id=installed.by, how="installed")
+        await record(
+            connection,
+            actor,
+            "connectSlack",
+            account_id=account_id,
+            before={"team": before.team} if before else None,
+            after={"team": installed.name},
+        )
+
+
+async def disconnect(actor: Actor, account_id: str) -> None:
+    """Tell the account's people nothing in the chat any more. Refused: one that is not connected."""
+    async with in_transaction() as connection:
+        row = await SlackConnection.get_or_none(account_id=account_id, using_db=connection)
+        if row is None:
+            raise NotFound
+        await row.delete(using_db=connection)
+        await record(connection, actor, "disconnectSlack", account_id=account_id, before={"team": row.team})
+
+
+_REVOKED = """
+UPDATE slack_connections SET revoked_at = credits_now() WHERE team_id = $1 AND revoked_at IS NULL
+RETURNING account_id, team
+"""
+
+
+async def removed(team_id: str) -> list[str]:
+    """The app was taken out of the workspace: nothing is sent there any more. Returns the accounts that lose it by
+    this."""
+    async with in_transaction() as connection:
+        rows = await connection.execute_query_dict(_REVOKED, [team_id])
+        for row in rows:
+            await record(
+                connection, SYSTEM, "disconnectSlack", account_id=row["account_id"], before={"team": row["team"]}
+            )
+    return [row["account_id"] for row in rows]
+
+
+async def connection_of(account_id: str) -> SlackConnection | None:
+    """The account's own connection, as long as it is good."""
+    return await SlackConnection.get_or_none(account_id=account_id, revoked_at=None)
