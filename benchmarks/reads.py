@@ -1,10 +1,10 @@
 """What reading costs on a long history: pages against those of ten thousand transactions, a report from the roll-ups
 against one from the transactions, and the liability of a month.
 
-    .venv/bin/python -m benchmarks.reads [transactions]
+    .venv/bin/python -m benchmarks.reads [transactions | address of a database]
 
-Two databases of their own, filled as `credits demo --history` does; the sides take turns. Wants PostgreSQL on
-localhost, as the tests do.
+Two databases of their own, filled as `credits demo --history` does, or, for the large one, a database that was filled
+so before and stays; the sides take turns. Wants PostgreSQL on localhost, as the tests do.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Awaitable
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -71,8 +72,10 @@ async def _pages(url: str) -> tuple[list[float], list[float]]:
     return wallet[len(times) :], account[len(times) :]
 
 
-async def compare_pages(small: str, large: str, transactions: int) -> None:
+async def compare_pages(small: str, large: str) -> None:
     """A page of the large history against one of the small."""
+    async with database(large, answer_within_s=None):
+        (counted,) = await _query("SELECT sum(sequence)::bigint AS n FROM wallets")
     found: dict[str, tuple[list[float], list[float]]] = {small: ([], []), large: ([], [])}
     for _ in range(_ROUNDS):
         for url, lists in found.items():
@@ -81,7 +84,7 @@ async def compare_pages(small: str, large: str, transactions: int) -> None:
     for number, what in enumerate(("wallet", "account")):
         of_small, of_large = (statistics.median(found[url][number]) for url in (small, large))
         _say(
-            f"page of the busiest {what}: {of_large:.2f} ms at {transactions:,}, {of_small:.2f} ms at {_SMALL:,}:"
+            f"page of the busiest {what}: {of_large:.2f} ms at {counted['n']:,}, {of_small:.2f} ms at {_SMALL:,}:"
             f" {of_large / of_small:.2f} times"
         )
 
@@ -121,18 +124,19 @@ async def time_liability(large: str) -> None:
     _say(f"liability of a month: {time.perf_counter() - began:.1f} s")
 
 
-async def main(transactions: int) -> None:
+async def main(large: str) -> None:
     """Fill, measure and print."""
-    async with (
-        catalogue_database(servers.LOCAL_POSTGRES, "reads_small") as small,
-        catalogue_database(servers.LOCAL_POSTGRES, "reads") as large,
-    ):
+    async with AsyncExitStack() as stack:
+        small = await stack.enter_async_context(catalogue_database(servers.LOCAL_POSTGRES, "reads_small"))
         await fill(small, lines=_SMALL, seed=1)
-        began = time.perf_counter()
-        filled = await fill(large, lines=transactions, seed=1)
-        seconds = time.perf_counter() - began
-        _say(f"{filled.lines:,} transactions written in {seconds:.0f} s: {filled.lines / seconds:,.0f} a second")
-        await compare_pages(small, large, transactions)
+        if large.isdecimal():
+            transactions = int(large)
+            large = await stack.enter_async_context(catalogue_database(servers.LOCAL_POSTGRES, "reads"))
+            began = time.perf_counter()
+            filled = await fill(large, lines=transactions, seed=1)
+            seconds = time.perf_counter() - began
+            _say(f"{filled.lines:,} transactions written in {seconds:.0f} s: {filled.lines / seconds:,.0f} a second")
+        await compare_pages(small, large)
         await compare_usage(large)
         await time_liability(large)
 
@@ -143,4 +147,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000))
+    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "1000000"))

@@ -2,14 +2,11 @@
 
 import csv
 import io
-import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import asyncpg
 import httpx
 import jwt
 import psutil
@@ -20,20 +17,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.auth import links_of
-from app.database import connection_of_its_own, credentials, migrate
+from app.database import connection_of_its_own
 from app.exports import tables
 from app.exports.stream import Slots, Stream
-from app.routes.exports import MOST_EXPORTS
 from credits.access.models import ApiKey
 from credits.accounts.models import AccountRole, Membership
 from credits.accounts.rules import Place, Scope
-from credits.accounts.zones import Zones
-from credits.ledger.queries import LineFilter
-from credits.reports.entries import of_filter
 from credits.reports.links import TRANSACTIONS
 from tests.app.routes.support import add_key
 from tests.app.service import free_port, served
-from tests.support import servers
+from tests.support.exports import big_ledger, downloads
 from tests.support.past import gave, refunded, spent
 from tests.support.service import Answer, Service
 from tests.support.slack import eventually
@@ -43,19 +36,6 @@ EXPORT = """mutation ($input: ExportTransactionsInput!) { exportTransactions(inp
   url expiresAt userErrors { code field message } } }"""
 STATEMENT = 'query ($id: ID!) { wallet(id: $id) { statement(month: "2026-07-09") { csvUrl pdfUrl } } }'
 ROWS = 200_000
-BIG_LEDGER = (
-    "INSERT INTO accounts (id, name, kind, time_zone, created_at) VALUES ('acct', 'Big', 'INDIVIDUAL', 'UTC', now())",
-    """INSERT INTO wallets (id, account_id, owner_kind, owner_id, balance, held, debt, sequence, version, last_hash,
-       created_at) VALUES ('wal', 'acct', 'ACCOUNT', 'acct', 0, 0, 0, 0, 0, '', now())""",
-    f"""INSERT INTO transactions (id, account_id, wallet_id, sequence, kind, change, balance_after, version, actor_kind,
-        actor_id, created_at, local_day, hash)
-        SELECT 'txn_' || n, 'acct', 'wal', n, 'GRANT', 1, n, n, 'SYSTEM', 'system', now() + n * interval '1 s', now(),
-               sha256(n::text::bytea)
-        FROM generate_series(1, {ROWS}) n""",
-    f"""INSERT INTO transaction_texts (transaction_id, salt, reference)
-        SELECT 'txn_' || n, '', 'Reference ' || n FROM generate_series(1, {ROWS}) n""",
-    "ANALYZE",
-)
 
 
 async def export(service: Service, token: str, place: Place, **more: Any) -> Answer:
@@ -247,43 +227,8 @@ async def test_a_revoked_keys_link_opens_nothing(service: Service) -> None:
 
 @pytest.fixture(scope="module")
 async def big(postgres: str) -> AsyncIterator[str]:
-    """So many transactions of one wallet, which nobody posted, in a database of its own."""
-    name = f"credits_exports_{os.getpid()}"
-    server = await asyncpg.connect(**credentials(postgres))
-    await server.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
-    url = servers.on_server(postgres, name)
-    try:
-        await migrate(url)
-        connection = await asyncpg.connect(**credentials(url))
-        await connection.execute("SET session_replication_role = replica")
-        for statement in BIG_LEDGER:
-            await connection.execute(statement)
-        await connection.close()
+    async with big_ledger(postgres, rows=ROWS) as url:
         yield url
-    finally:
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await server.close()
-
-
-@asynccontextmanager
-async def downloads(
-    big: str, *, most: int = MOST_EXPORTS, patience_s: float = 60.0
-) -> AsyncIterator[tuple[str, Slots]]:
-    """Where the big ledger's account is downloaded from, as the service does it."""
-    slots = Slots(most)
-    sql, values = of_filter("acct", None, LineFilter(), Zones(name="Europe/Berlin"))
-
-    async def answer(_request: Request) -> Response:
-        async def write(send: tables.Send) -> None:
-            async with tables.reading(partial(connection_of_its_own, big)) as connection:
-                await send(tables.MARK)
-                await tables.copy(connection, sql, values, send, header=True, patience_s=patience_s)
-
-        return Stream(write, slots, headers={"content-type": "text/csv"})
-
-    listener, url = free_port()
-    async with served(Starlette(routes=[Route("/", answer)]), listener):
-        yield url, slots
 
 
 async def test_however_long_it_is_it_takes_no_memory(big: str) -> None:
