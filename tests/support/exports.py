@@ -25,7 +25,8 @@ _ACCOUNT = (
     "INSERT INTO accounts (id, name, kind, time_zone, created_at) VALUES ('acct', 'Big', 'INDIVIDUAL', 'UTC', now())"
 )
 _WALLET = """
-INSERT INTO wallets (id, account_id, owner_kind, owner_id, balance, held, debt, sequence, version, last_hash, created_at)
+INSERT INTO wallets (id, account_id, owner_kind, owner_id, balance, held, debt, sequence, version, last_hash,
+    created_at)
 VALUES ('wal', 'acct', 'ACCOUNT', 'acct', 0, 0, 0, 0, 0, '', now())
 """
 _TRANSACTIONS = """
