@@ -149,11 +149,10 @@ class SlackChat:
     async def installed(self, code: str) -> Installed:
         """What the code stands for."""
         async with _asking(self._timeout_s):
-            answer = await self._client("", [_unsent()]).oauth_v2_access(
-                client_id=self._client_id,
-                client_secret=self._client_secret,
-                code=code,
-                redirect_uri=self._redirect_url,
+            # The SDK's own method signs in as aiohttp would no longer have it; Slack takes both.
+            keys = {"client_id": self._client_id, "client_secret": self._client_secret}
+            answer = await self._client("", [_unsent()]).api_call(
+                "oauth.v2.access", data={**keys, "code": code, "redirect_uri": self._redirect_url}
             )
             where = answer["enterprise"] if answer.get("is_enterprise_install") else answer["team"]
             org = text_of(answer.get("enterprise") or where, "id")

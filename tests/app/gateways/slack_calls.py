@@ -1,20 +1,13 @@
 """Cards to post, gateways to post them with, and what the sandbox's Slack holds afterwards."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl
-
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from app.gateways.slack import SlackChat, SlackGateway
 from credits.gateways import Button, Card
-from tests.app.service import SLACK_SECRET, SLACK_TOKEN, WORKSPACE, Service, free_port, served
+from tests.app.service import SLACK_SECRET, SLACK_TOKEN, WORKSPACE, Service
 
 APPROVALS, APPROVER, DIRECT = "C0APPROVAL", "U0APPROVER", "D0APPROVER"
 APPROVE = Button(
@@ -43,8 +36,10 @@ async def chat_to(url: str, **options: Any) -> AsyncIterator[SlackChat]:
     """A chat whose Slack answers at that address."""
     settings: dict[str, Any] = {"signing_secrets": (SLACK_SECRET,), "base_url": url, "timeout_s": 1.5}
     chat = SlackChat(**(settings | options))
-    yield chat
-    await chat.close()
+    try:
+        yield chat
+    finally:
+        await chat.close()
 
 
 @asynccontextmanager
@@ -52,31 +47,3 @@ async def gateway_to(url: str, *, token: str = SLACK_TOKEN, **options: Any) -> A
     """A workspace of such a chat."""
     async with chat_to(url, **options) as chat:
         yield chat.at(replace(WORKSPACE, token=token))
-
-
-@dataclass(slots=True)
-class Scripted:
-    """A server that answers each method as it is told, and knows what it was asked."""
-
-    url: str = ""
-    answers: dict[str, dict[str, object]] = field(default_factory=dict)
-    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-
-    async def answer(self, request: Request) -> Response:
-        """Whatever stands for it; nothing else is known here."""
-        method = request.path_params["path"]
-        body = await request.body()
-        fields = json.loads(body) if body.startswith(b"{") else dict(parse_qsl(body.decode()))
-        self.asked.append((method, {**request.query_params, **fields}))
-        return JSONResponse(self.answers[method])
-
-
-@asynccontextmanager
-async def scripted(**answers: dict[str, object]) -> AsyncIterator[Scripted]:
-    """Such a server, until the block ends; methods are named with `_` for their dots."""
-    server = Scripted(answers={name.replace("_", "."): answer for name, answer in answers.items()})
-    listener, url = free_port()
-    server.url = f"{url}/"
-    app = Starlette(routes=[Route("/{path:path}", server.answer, methods=["GET", "POST"])])
-    async with served(app, listener):
-        yield server
