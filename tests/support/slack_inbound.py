@@ -81,6 +81,11 @@ def form(payload: object) -> bytes:
     return urlencode({"payload": json.dumps(payload)}).encode()
 
 
+def json_body(told: object) -> bytes:
+    """As events come."""
+    return json.dumps(told).encode()
+
+
 def signature(body: bytes, stamp: str, *, secret: str = SLACK_SECRET, prefix: str = "v0=") -> str:
     """As Slack signs the body at that second."""
     return prefix + hmac.new(secret.encode(), f"v0:{stamp}:".encode() + body, hashlib.sha256).hexdigest()
