@@ -167,11 +167,7 @@ async def web(settings: Settings, shared: Parts) -> AsyncIterator[Starlette]:
                 webhook_secret=settings.stripe_webhook_secrets[0],
             )
             await stack.enter_async_context(sandbox)
-            slack = SlackSandbox(
-                url=settings.url,
-                local_url=settings.local_url,
-                signing_secret=settings.slack_signing_secret.get_secret_value(),
-            )
+            slack = SlackSandbox(local_url=settings.local_url, signing_secret=settings.slack_signing_secrets[0])
             await stack.enter_async_context(slack)
             routes += [slack_routes(slack), sandbox_routes(sandbox)]
         yield Starlette(routes=routes, middleware=_middleware(settings))

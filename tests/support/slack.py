@@ -37,6 +37,34 @@ class Slack:
         answer: dict[str, Any] = response.json()
         return answer
 
+    async def submit(self, by: str, typed: str) -> dict[str, Any]:
+        """Type this into the form that is open before a demo person, and submit it; what the service answered."""
+        return await self._post("submit", user=by, values={"typed": typed})
+
+    async def command(self, by: str, text: str, **more: Any) -> dict[str, Any]:
+        """Type `/credits` and the text; what the service answered."""
+        return await self._post("command", user=by, text=text, **more)
+
+    async def home(self, by: str) -> dict[str, Any]:
+        """Open the app's home; what the service answered. `views` has what it shows."""
+        return await self._post("home", user=by)
+
+    async def views(self, of: str) -> list[dict[str, Any]]:
+        """The forms that are open before a demo person, and their home."""
+        response = await self.service.http.get("/sandbox/slack/views", params={"user": of})
+        found: list[dict[str, Any]] = response.json()
+        return found
+
+    async def state(self, **wrong: Any) -> None:
+        """Something is wrong from now on: a channel is `gone`, a user `deactivated`, a team not `installed`."""
+        await self._post("state", **wrong)
+
+    async def _post(self, what: str, **body: Any) -> dict[str, Any]:
+        response = await self.service.http.post(f"/sandbox/slack/{what}", json=body)
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
     async def fault(self, method: str, **how: Any) -> None:
         """Let the next calls of a method fail."""
         response = await self.service.http.post("/sandbox/slack/faults", json={"method": method, **how})
