@@ -13,10 +13,11 @@ from app.sandbox.slack_people import SLACK_IDS
 from credits.accounts.models import AccountRole, Membership, SlackLink
 from credits.accounts.service import add_membership
 from credits.actors import SYSTEM
+from credits.approvals.due import expire_due
 from credits.approvals.models import Approval, ApprovalDecision
 from credits.approvals.queries import latest_by_purchase
 from credits.approvals.rules import PolicyView
-from credits.approvals.service import expire_due, set_policy
+from credits.approvals.service import set_policy
 from credits.ledger.queries import now
 from credits.purchases.models import Purchase
 from tests.support.service import Service

@@ -12,8 +12,8 @@ from tortoise.transactions import in_transaction
 from app.sandbox.models import CheckoutSession
 from credits.accounts.models import Account, AccountRole
 from credits.accounts.service import add_membership
+from credits.approvals.due import expire_due
 from credits.approvals.models import Approval
-from credits.approvals.service import expire_due
 from credits.errors import Unavailable
 from credits.ledger.audit import broken
 from credits.ledger.queries import now
