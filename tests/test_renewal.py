@@ -20,10 +20,10 @@ from credits.ledger.queries import now
 from credits.ledger.wallet import MAX_BALANCE
 from credits.purchases.models import Purchase, PurchaseStatus, QuarantinedPayment
 from credits.purchases.renewal import renew_checkout
+from tests.support.firm import APPROVE, policy
+from tests.support.firm import BUY as BUY_FOR
 from tests.support.service import Service
 from tests.support.slack import eventually
-from tests.test_approvals import APPROVE, policy
-from tests.test_approvals import BUY as BUY_FOR
 from tests.test_purchases import (
     BUY_MORE,
     CANCEL,

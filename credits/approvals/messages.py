@@ -3,7 +3,7 @@ what is said under a card in a channel.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from credits.approvals.models import ApprovalStatus, Verdict
 from credits.approvals.queries import ApprovalView, Decision
@@ -64,15 +64,7 @@ def card(about: Subject) -> Card:
 def reminder(about: Subject) -> Card:
     """The question once more."""
     asked = question(about)
-    return Card(
-        summary=f"Reminder: {asked.summary}",
-        title="Approval still needed",
-        text=asked.text,
-        quote=asked.quote,
-        fields=asked.fields,
-        buttons=asked.buttons,
-        notes=asked.notes,
-    )
+    return replace(asked, summary=f"Reminder: {asked.summary}", title="Approval still needed")
 
 
 def question(about: Subject) -> Card:
