@@ -217,7 +217,8 @@ class Settings(BaseSettings):
         issuers = [self.jwt_issuer, *(provider.issuer for provider in self.identity_providers)]
         if len(set(issuers)) != len(issuers):
             raise ValueError("JWT_PROVIDERS names an issuer twice, or JWT_ISSUER. Each issuer has keys of its own.")
-        if self.purchase_page and not (self.purchase_page.startswith("http") and "{id}" in self.purchase_page):
+        page = self.purchase_page
+        if page and not (page.startswith(("https://", "http://")) and "{id}" in page):
             raise ValueError("PURCHASE_PAGE wants an address with {id} in it, like https://app.example/purchases/{id}.")
         if self.slack_bot_token.get_secret_value() and not self.slack_team_id:
             raise ValueError(

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from tortoise.connection import get_connection
 
-from app.sandbox.slack_people import SLACK_IDS
+from app.sandbox.slack_people import SLACK_IDS, STRANGER, TEAM_ID
+from credits.accounts.audit_log import AuditEntry
 from credits.accounts.models import Membership, SlackLink
 from credits.approvals.due import expire_due
 from credits.approvals.models import Approval, ApprovalDecision
@@ -126,6 +127,8 @@ async def test_a_stranger_is_told_to_have_themselves_linked(service: Service, fi
     purchase = await firm.ask_for()
     card = (await firm.cards(purchase))[0]
 
+    # To look is everybody's: that opens an address and asks for nothing.
+    await Slack(service).press(card, "view", "stranger")
     pressed = await Slack(service).press(card, "approve", "stranger")
     response = await eventually(
         lambda: service.http.get("/sandbox/slack/messages"),
@@ -135,6 +138,9 @@ async def test_a_stranger_is_told_to_have_themselves_linked(service: Service, fi
     assert pressed["status"] == 200
     assert response.status_code == 200
     assert (await firm.state_of(purchase))["status"] == "PENDING_APPROVAL"
+    (entry,) = await AuditEntry.filter(account_id=firm.account_id, target=purchase["id"])
+    assert entry.action == "refuseSlackUser"
+    assert entry.after == {"org": TEAM_ID, "slackUser": STRANGER.id, "pressed": "approve"}
 
 
 async def test_of_many_decisions_at_once_one_stands_and_the_others_are_told_who_decided(
