@@ -40,7 +40,7 @@ dd{margin:0;font-weight:600;overflow-wrap:anywhere}
 .button{display:inline-block;margin:0 0 20px;padding:10px 20px;border-radius:8px;background:var(--accent);
 color:var(--on-accent);font-weight:600;text-decoration:none}
 footer{border-top:1px solid var(--line);padding-top:14px;color:var(--soft);font-size:13px;overflow-wrap:anywhere}
-@media(max-width:460px){article{padding:20px}dl{grid-template-columns:1fr}}
+@media(max-width:460px){article{padding:20px}dl{gap:14px 16px}}
 """
 _HEADERS = {
     "content-security-policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src 'sha256-"

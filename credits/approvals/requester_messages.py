@@ -12,7 +12,7 @@ _TITLES = {
     ApprovalStatus.PENDING: "Approval needed",
     ApprovalStatus.APPROVED: "Approved",
     ApprovalStatus.REJECTED: "Rejected",
-    ApprovalStatus.EXPIRED: "Nobody decided in time",
+    ApprovalStatus.EXPIRED: "Not decided in time",
     ApprovalStatus.CANCELED: "Canceled",
 }
 
@@ -37,8 +37,8 @@ def requester_card(about: Subject) -> Card:
 def page_card(about: Subject) -> Card:
     """The request and how it stands, for somebody who cannot decide it there."""
     purchase, approval = about.purchase, about.approval
-    asked = f"{about.requester} asks to buy {purchase.credits:,} credits for {about.wallet}"
     pending = approval.status is ApprovalStatus.PENDING
+    asked = f"{about.requester} {'asks' if pending else 'asked'} to buy {purchase.credits:,} credits for {about.wallet}"
     text = f"{asked}." if pending else _sentences(f"{asked}: {ended(about)}, ", about)
     why = (("Reason", about.rejection.comment or ""),) if about.rejection else ()
     return Card(

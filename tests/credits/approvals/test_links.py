@@ -43,7 +43,7 @@ def test_a_link_to_our_own_is_good_for_ninety_days_and_names_the_request() -> No
         (token()[:-5], "not one of ours"),
         (jwt.encode({"sub": "apr_1", "aud": "approval", "exp": 2**40}, links.key_of(SECRET)), "not one of ours"),
         (jwt.encode({"sub": "apr_1", "aud": "approval"}, PAGES.key), "not one of ours"),
-        (jwt.encode({"sub": "apr_1", "aud": "approval", "exp": 2**40}, None, algorithm="none"), "not one of ours"),
+        (jwt.encode({"sub": "apr_1", "aud": "approval", "exp": 2**40}, "", algorithm="none"), "not one of ours"),
         ("", "not one of ours"),
     ],
 )

@@ -238,7 +238,7 @@ def test_whoever_asked_is_told_how_to_go_on(about: Subject, how: str, actions: l
         (at_stage(S.APPROVED, *YES, purchase=P.AWAITING_PAYMENT, **URL), "Approved", "once it is paid", ["pay"]),
         (at_stage(S.APPROVED, *YES, purchase=P.PAID), "Paid", "It is paid", []),
         (at_stage(S.REJECTED, NO, purchase=P.REJECTED), "Rejected", "rejected by Dana", []),
-        (at_stage(S.EXPIRED, purchase=P.EXPIRED), "Nobody decided in time", "Nothing was bought.", []),
+        (at_stage(S.EXPIRED, purchase=P.EXPIRED), "Not decided in time", "Nothing was bought.", []),
     ],
 )
 def test_the_page_shows_the_same_and_decides_nothing(about: Subject, title: str, says: str, links: list[str]) -> None:
