@@ -155,6 +155,12 @@ class Settings(BaseSettings):
         validation_alias=_env("RETURN_URLS"),
         description="Addresses that `returnUrl` may begin with, by commas; PUBLIC_URL always may.",
     )
+    purchase_page: str = Field(
+        "",
+        validation_alias=_env("PURCHASE_PAGE"),
+        description="Where your pages show a purchase, `https://…/{id}`: *View* on approvals opens it; without it a "
+        "page of the service's own.",
+    )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias=_env("ALLOWED_ORIGINS"),
@@ -211,6 +217,9 @@ class Settings(BaseSettings):
         issuers = [self.jwt_issuer, *(provider.issuer for provider in self.identity_providers)]
         if len(set(issuers)) != len(issuers):
             raise ValueError("JWT_PROVIDERS names an issuer twice, or JWT_ISSUER. Each issuer has keys of its own.")
+        page = self.purchase_page
+        if page and not (page.startswith(("https://", "http://")) and "{id}" in page):
+            raise ValueError("PURCHASE_PAGE wants an address with {id} in it, like https://app.example/purchases/{id}.")
         if self.slack_bot_token.get_secret_value() and not self.slack_team_id:
             raise ValueError(
                 "SLACK_TEAM_ID is not set: whose people may press buttons? Slack shows it in its addresses."

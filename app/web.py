@@ -13,13 +13,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from tortoise.connection import get_connection
 
-from app.auth import access_of, links_of
+from app.auth import access_of, links_of, pages_of
 from app.database import ANSWER_WITHIN_S, connection_of_its_own, database, require_tables
 from app.gateways.identity import PublishedKeys
 from app.gateways.silent import SilentChat, SilentMail
 from app.gateways.slack import SLACK, SlackChat
 from app.gateways.stripe import StripeGateway
 from app.pubsub import Hub, hub
+from app.routes.approvals import ApprovalPage
 from app.routes.explorer import asset, explorer
 from app.routes.exports import Exports
 from app.routes.graphql import GraphQLOverHTTP
@@ -211,6 +212,7 @@ def _routes(settings: Settings, services: Services, messenger: Messenger, access
         WebSocketRoute("/graphql", over_websocket),
         Route("/webhooks/stripe", StripeWebhook(services.checkouts).receive, methods=["POST"]),
         *(Route(f"/slack/{what}", slack.receive, methods=["POST"]) for what in ("interactions", "commands", "events")),
+        Route("/approvals/{token}", ApprovalPage(pages_of(settings)).show),
         Route("/checkout/return", CheckoutReturn(services.checkouts).show),
         Route("/livez", livez),
         Route("/readyz", Readiness(settings.mode).show),

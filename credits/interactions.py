@@ -12,17 +12,21 @@ import structlog
 from tortoise.transactions import in_transaction
 
 from credits import outbox
+from credits.access.queries import maker_of
 from credits.access.service import refreshed
+from credits.accounts.audit_log import record
 from credits.accounts.queries import wallet_places
 from credits.accounts.rules import Action, Standing, may, visible
-from credits.actors import Actor, ActorKind
+from credits.actors import SYSTEM, Actor, ActorKind
 from credits.alerts.messages import SNOOZE, SNOOZE_ACTION
 from credits.alerts.service import snooze, tell_snoozed
 from credits.allocations import requests
 from credits.allocations.messages import DECLINE_ACTION, GIVE_ACTION
 from credits.approvals import queries, service
-from credits.approvals.messages import APPROVE_ACTION, REJECT_ACTION, reject_form
+from credits.approvals.messages import APPROVE_ACTION, REJECT_ACTION, VIEW_ACTION, reject_form
 from credits.approvals.models import DecisionVia, Verdict
+from credits.approvals.renewal import ask_again
+from credits.approvals.requester_messages import ASK_AGAIN_ACTION, PAY_ACTION
 from credits.chat.messenger import Messenger
 from credits.chat.people import person_behind
 from credits.chat.workspaces import removed
@@ -40,6 +44,7 @@ from credits.gateways import (
 from credits.inbox import change, first_time
 from credits.outbox import Message, Queue
 from credits.purchases.checkouts import Checkouts
+from credits.purchases.queries import purchase
 
 DONE_JOB = "slack.done"
 # What came of an interaction, in the inbox.
@@ -47,6 +52,8 @@ _TAKEN, _ANSWERED = "taken", "answered"
 _NOT_LINKED = "Your Slack user is not linked to a person of this service yet. Ask an owner of the account to link you."
 _VERDICTS = {APPROVE_ACTION: Verdict.APPROVE, REJECT_ACTION: Verdict.REJECT}
 _FORMS: Mapping[str, Callable[[Interaction], Form]] = {REJECT_ACTION: reject_form}
+# These open an address, whoever presses them.
+_LINKS = {VIEW_ACTION, PAY_ACTION}
 _log = structlog.get_logger()
 
 
@@ -92,9 +99,12 @@ async def work_on(desk: Desk, interaction: Interaction) -> None:
     if interaction.kind is InteractionKind.REMOVED:
         await removed(interaction.team_id)
         return
+    if interaction.action in _LINKS:
+        return
     user_id = await person_behind(interaction.org, interaction.user_id)
     if user_id is None:
         _log.warning("stranger", team=interaction.team_id, user=interaction.user_id, action=interaction.action)
+        await _keep_stranger(desk, interaction)
         await answer(desk, interaction, Card(summary=_NOT_LINKED))
         return
     work = _WORK.get((interaction.kind, interaction.action))
@@ -141,13 +151,37 @@ async def _answer(messenger: Messenger, interaction: Interaction, card: Card) ->
         await messenger.chat.answer(reply_to, card)
 
 
+async def _keep_stranger(desk: Desk, interaction: Interaction) -> None:
+    """Somebody whom nobody knows here pressed a button: for the account's auditors to see, where it is one about a
+    request of an account that the workspace serves."""
+    try:
+        found = await _request(desk, interaction, interaction.value.partition(":")[0])
+    except NotFound:
+        return
+    async with in_transaction() as connection:
+        await record(
+            connection,
+            SYSTEM,
+            "refuseSlackUser",
+            account_id=found.account_id,
+            target=found.purchase_id,
+            after={"org": interaction.org, "slackUser": interaction.user_id, "pressed": interaction.action},
+        )
+
+
+async def _request(desk: Desk, interaction: Interaction, approval_id: str) -> queries.ApprovalView:
+    """The request of that id. Raises NotFound where it is of an account that the workspace does not serve."""
+    found = (await queries.approvals_by_id([approval_id])).get(approval_id)
+    if found is None or not await desk.messenger.workspaces.serves(found.account_id, interaction.team_id):
+        raise NotFound
+    return found
+
+
 async def _decide(desk: Desk, interaction: Interaction, user_id: str) -> None:
     approval_id, _, version = interaction.value.rpartition(":")
     verdict = _VERDICTS[interaction.action]
-    found = (await queries.approvals_by_id([approval_id])).get(approval_id)
-    if found is None or not version.isdecimal():
-        raise NotFound
-    if not await desk.messenger.workspaces.serves(found.account_id, interaction.team_id):
+    await _request(desk, interaction, approval_id)
+    if not version.isdecimal():
         raise NotFound
     decision = service.Decision(
         user_id=user_id,
@@ -170,6 +204,20 @@ async def _was_ours(approval_id: str, user_id: str, verdict: Verdict) -> bool:
     return any(each.approver_id == user_id and each.verdict is verdict for each in approval.decisions)
 
 
+async def _ask_again(desk: Desk, interaction: Interaction, user_id: str) -> None:
+    """Whoever asked for a purchase, or made the key that did, asks again where nobody decided in time."""
+    expired = await _request(desk, interaction, interaction.value)
+    bought = await purchase(expired.purchase_id)
+    place = (await wallet_places([bought.wallet_id]))[bought.wallet_id]
+    standing = await refreshed(Standing(actor=Actor(kind=ActorKind.USER, id=user_id), user_id=user_id))
+    own = user_id in {bought.requested_by.id, await maker_of(bought.requested_by.id)}
+    if not visible(standing, place):
+        raise NotFound
+    if not own or not may(standing, Action.PURCHASE, place):
+        raise Forbidden("Only whoever asked for this purchase can ask again.")
+    await ask_again(desk.publisher, bought.id, seen=expired.id)
+
+
 async def _snooze(desk: Desk, interaction: Interaction, user_id: str) -> None:
     wallet_id, _, episode = interaction.value.rpartition(":")
     place = (await wallet_places([wallet_id])).get(wallet_id)
@@ -190,6 +238,7 @@ async def _answer_request(desk: Desk, interaction: Interaction, user_id: str) ->
 _WORK: Mapping[tuple[InteractionKind, str], Callable[[Desk, Interaction, str], Awaitable[None]]] = {
     (InteractionKind.PRESSED, APPROVE_ACTION): _decide,
     (InteractionKind.SUBMITTED, REJECT_ACTION): _decide,
+    (InteractionKind.PRESSED, ASK_AGAIN_ACTION): _ask_again,
     (InteractionKind.PRESSED, SNOOZE_ACTION): _snooze,
     (InteractionKind.PRESSED, GIVE_ACTION): _answer_request,
     (InteractionKind.PRESSED, DECLINE_ACTION): _answer_request,

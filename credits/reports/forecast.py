@@ -28,10 +28,12 @@ JOIN usage_days u ON u.wallet_id = w.id AND u.day >= w.first AND u.day < w.today
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """`daily_use`: credits a day, refunds taken off. `empty_on`: the local day on which nothing is available any more,
-    None where nothing is used or it is more than 5 years ahead. `at_risk`: credits that lapse before they are used."""
+    None where nothing is used or it is more than 5 years ahead; `days_left`: whole days until then. `at_risk`: credits
+    that lapse before they are used."""
 
     daily_use: Fraction
     empty_on: date | None
+    days_left: int | None
     at_risk: int
 
 
@@ -49,6 +51,25 @@ class _Wallet:
         today = zones.day(row["now"])
         age = (today - zones.day(row["created_at"])).days
         return cls(row["id"], zones, row["now"], today, min(age, FORECAST_FROM_DAYS))
+
+
+def runway_in_words(forecast: Forecast) -> str:
+    """How long the credits last, for people to read."""
+    if not forecast.daily_use:
+        return "no use yet"
+    pace = f"at {_credits(forecast.daily_use)} a day"
+    if forecast.days_left is None:
+        return f"more than 5 years {pace}"
+    if forecast.days_left < 1:
+        return f"less than a day {pace}"
+    return f"about {forecast.days_left:,} day{'s' if forecast.days_left > 1 else ''} {pace}"
+
+
+def _credits(number: Fraction) -> str:
+    """Whole ones, but for a few: there the first decimal counts."""
+    if number >= 10:
+        return f"{round(number):,}"
+    return f"{float(number):.1f}".removesuffix(".0") if number >= Fraction(1, 10) else "less than 0.1"
 
 
 async def forecasts(wallet_ids: Iterable[str]) -> dict[str, Forecast]:
@@ -75,10 +96,11 @@ def _forecast(wallet: _Wallet, used: Mapping[str, Any] | None, lots: Sequence[Lo
         if lot.available(wallet.now)
     ]
     ahead = runway(open_now, rate)
-    empty_on = None
+    empty_on = days_left = None
     if ahead.empty_in is not None and ahead.empty_in < MAX_DAYS:
+        days_left = int(ahead.empty_in)
         empty_on = wallet.zones.day(wallet.now + timedelta(microseconds=int(ahead.empty_in * (_DAY // _MICROSECOND))))
-    return Forecast(daily_use=rate, empty_on=empty_on, at_risk=ahead.at_risk)
+    return Forecast(daily_use=rate, empty_on=empty_on, days_left=days_left, at_risk=ahead.at_risk)
 
 
 _MICROSECOND = timedelta(microseconds=1)
