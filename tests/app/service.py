@@ -35,7 +35,7 @@ from app.sandbox.models import (
 )
 from app.sandbox.routes import sandbox_routes
 from app.sandbox.slack import SlackSandbox
-from app.sandbox.slack_people import TEAM_ID
+from app.sandbox.slack_people import SANDBOX, TEAM_ID
 from app.sandbox.slack_routes import slack_routes
 from app.sandbox.stripe import Sandbox
 from credits.gateways import BadSignature, Checkout, CheckoutRequest, Interaction, PaymentEvent, Workspace
@@ -45,8 +45,9 @@ from tests.support.service import Service as WholeService
 SECRET = "whsec_of_these_tests"
 KEY = "sk_test_of_these_tests"
 SLACK_SECRET = "the signing secret of these tests"
-SLACK_TOKEN = "xoxb-of-these-tests"
+SLACK_TOKEN = SANDBOX.token
 WORKSPACE = Workspace(id=TEAM_ID, org=TEAM_ID, token=SLACK_TOKEN)
+SLACK_TELLS = ("interactions", "commands", "events")
 BACK_OFF_S = (0.02, 0.02)
 
 
@@ -94,7 +95,7 @@ class Service:
         return await self.gateway.checkout(checkout.id)
 
     async def interact(self, request: Request) -> Response:
-        """Where presses of buttons are told: verified as in production."""
+        """Where Slack tells what people do: verified as in production."""
         stamp, signature = (request.headers.get(f"X-Slack-{name}", "") for name in ("Request-Timestamp", "Signature"))
         try:
             press = self.chat.read_interaction(await request.body(), timestamp=stamp, signature=signature)
@@ -148,7 +149,7 @@ async def running_service() -> AsyncIterator[Service]:
     gateway = StripeGateway(api_key=KEY, webhook_secrets=(SECRET,), api_base=f"{url}/sandbox/stripe", timeout_s=5.0)
     sandbox = Sandbox(url=url, local_url=url, webhook_secret=SECRET, back_off_s=BACK_OFF_S)
     chat = SlackChat(signing_secrets=(SLACK_SECRET,), base_url=f"{url}/sandbox/slack/api/", site_url=url)
-    slack_sandbox = SlackSandbox(url=url, local_url=url, signing_secret=SLACK_SECRET)
+    slack_sandbox = SlackSandbox(local_url=url, signing_secret=SLACK_SECRET)
     async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as http:
         service = Service(url=url, gateway=gateway, chat=chat, http=http, sandbox=sandbox)
         app = Starlette(
@@ -156,7 +157,7 @@ async def running_service() -> AsyncIterator[Service]:
                 slack_routes(slack_sandbox),
                 sandbox_routes(sandbox),
                 Route("/webhooks/stripe", service.take, methods=["POST"]),
-                Route("/slack/interactions", service.interact, methods=["POST"]),
+                *(Route(f"/slack/{what}", service.interact, methods=["POST"]) for what in SLACK_TELLS),
             ]
         )
         async with served(app, listener), sandbox, slack_sandbox:

@@ -5,7 +5,7 @@ import hashlib
 
 import httpx
 
-from tests.app.sandbox.slack_calls import ACTIONS, APPROVALS, APPROVER, REASON, SLACK, call, posted, section
+from tests.app.sandbox.slack_calls import ACTIONS, APPROVALS, APPROVER, SLACK, call, posted, section
 from tests.app.service import Service
 
 
@@ -19,7 +19,7 @@ async def test_the_page_draws_a_message_with_all_its_parts(service: Service) -> 
     fields = {"type": "section", "fields": [{"type": "mrkdwn", "text": "*Price*\n$899.00"}]}
     header = {"type": "header", "text": {"type": "plain_text", "text": "Approval *needed* <b>"}}
     notes = {"type": "context", "elements": [{"type": "plain_text", "text": "Request apr_01"}]}
-    ts = await posted(service, header, section("> _quoted_ &lt;b&gt;"), fields, REASON, ACTIONS, notes)
+    ts = await posted(service, header, section("> _quoted_ &lt;b&gt;"), fields, ACTIONS, notes)
 
     shown = (await page(service, channel=APPROVALS)).text
 
@@ -27,10 +27,9 @@ async def test_the_page_draws_a_message_with_all_its_parts(service: Service) -> 
         "<h3>Approval *needed* &lt;b&gt;</h3>",
         "<blockquote><em>quoted</em> &lt;b&gt;</blockquote>",
         "<strong>Price</strong><br>$899.00",
-        'name="reason"',
-        'name="action_id" value="approve">Yes, approve</button>',
+        'name="button" value="action_id=approve&amp;value=apr_01%3A1">Yes, approve</button>',
         "<p>Approve 500 credits?</p>",
-        'name="action_id" value="reject">Reject</button>',
+        'name="button" value="action_id=reject&amp;value=apr_01%3A1">Reject</button>',
         "<span>Request apr_01</span>",
         f'name="ts" value="{ts}"',
     ):
@@ -56,11 +55,12 @@ async def test_the_page_marks_what_was_edited_and_what_only_one_sees(service: Se
     await call(service, "chat.update", channel=APPROVALS, ts=ts, text="second")
     await call(service, "chat.postEphemeral", channel=APPROVALS, user="U0MEMBER0", text="whispered")
 
-    shown = (await page(service, channel=APPROVALS)).text
+    others, shown = [(await page(service, channel=APPROVALS, **{"as": who})).text for who in ("approver", "member")]
 
     assert "first" not in shown
     assert "(edited)" in shown
     assert "Only visible to Milo Member" in shown
+    assert "whispered" not in others
 
 
 async def test_the_page_needs_nothing_from_elsewhere(service: Service) -> None:
@@ -77,14 +77,14 @@ async def test_the_page_needs_nothing_from_elsewhere(service: Service) -> None:
 
 
 async def test_pressing_on_the_page_is_a_press_by_whom_one_chose_to_be(service: Service) -> None:
-    ts = await posted(service, REASON, ACTIONS)
-    form = {"ts": ts, "channel": APPROVALS, "as": "U0POOLADMIN", "action_id": "reject", "reason": "Too dear"}
+    ts = await posted(service, ACTIONS)
+    form = {"ts": ts, "channel": APPROVALS, "as": "U0POOLADMIN", "button": "action_id=reject&value=apr_01%3A1"}
 
     answer = await service.http.post(f"{SLACK}/press", data=form)
     shown = await service.http.get(answer.headers["Location"])
 
     assert answer.status_code == 303
-    assert "The service answered 200 to the press" in shown.text
+    assert "The service answered 200, after" in shown.text
     assert '<option value="U0POOLADMIN" selected>' in shown.text
     (press,) = service.pressed
     assert (press.user_id, press.action) == ("U0POOLADMIN", "reject")
@@ -92,7 +92,7 @@ async def test_pressing_on_the_page_is_a_press_by_whom_one_chose_to_be(service: 
 
 async def test_pressing_a_button_on_the_page_that_is_gone_leads_back_to_it(service: Service) -> None:
     ts = await posted(service, text="decided")
-    form = {"ts": ts, "channel": APPROVALS, "as": APPROVER, "action_id": "approve"}
+    form = {"ts": ts, "channel": APPROVALS, "as": APPROVER, "button": "action_id=approve"}
 
     answer = await service.http.post(f"{SLACK}/press", data=form)
 

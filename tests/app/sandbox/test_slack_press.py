@@ -85,9 +85,9 @@ async def test_a_value_that_no_button_has_is_pressed_by_force_only(service: Serv
 @pytest.mark.parametrize(
     ("changes", "status", "told"),
     [
-        ({"ts": "1.000001"}, 404, "no message"),
-        ({"ts": "x\0"}, 404, "no message"),
-        ({"channel": "C0CREDITS1"}, 404, "no message"),
+        ({"ts": "1.000001"}, 404, "No message"),
+        ({"ts": "x\0"}, 404, "No message"),
+        ({"channel": "C0CREDITS1"}, 404, "No message"),
         ({"channel": "unknown"}, 404, "no channel"),
         ({"user": "nobody"}, 404, "nobody called"),
         ({"action_id": "snooze"}, 409, "no such button"),
