@@ -11,7 +11,7 @@ from app.database import connection_of_its_own
 from app.settings import Settings
 from app.web import Parts
 from credits.approvals.telling import Teller as ApprovalTeller
-from credits.interactions import Desk
+from credits.desk.desk import Desk
 from credits.outbox import Queue
 from credits.reports.telling import Teller
 from workers import (
@@ -73,12 +73,21 @@ def _handlers(settings: Settings, shared: Parts) -> dict[str, delivery.Handler]:
         **purchases.handlers(shared.checkouts, shared.payments, shared.messenger),
         **alerts.handlers(shared.messenger),
         **approvals.handlers(ApprovalTeller(messenger=shared.messenger, pages=pages_of(settings))),
-        **interactions.handlers(Desk(messenger=shared.messenger, publisher=shared.hub, checkouts=shared.checkouts)),
+        **interactions.handlers(_desk(settings, shared)),
         **allocations.handlers(shared.messenger),
         **top_ups.handlers(shared.checkouts, shared.messenger),
         **operators.handlers(shared.messenger, settings.operators_at),
         **reports.handlers(Teller(messenger=shared.messenger, pictures=pictures)),
     }
+
+
+def _desk(settings: Settings, shared: Parts) -> Desk:
+    return Desk(
+        messenger=shared.messenger,
+        publisher=shared.hub,
+        checkouts=shared.checkouts,
+        pages=pages_of(settings),
+    )
 
 
 def _jobs(shared: Parts) -> list[Job]:

@@ -5,7 +5,7 @@ says now.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -27,43 +27,26 @@ from credits.approvals.messages import APPROVE_ACTION, REJECT_ACTION, VIEW_ACTIO
 from credits.approvals.models import DecisionVia, Verdict
 from credits.approvals.renewal import ask_again
 from credits.approvals.requester_messages import ASK_AGAIN_ACTION, PAY_ACTION
-from credits.chat.messenger import Messenger
 from credits.chat.people import person_behind
 from credits.chat.workspaces import removed
+from credits.desk.answers import TAKEN, answer
+from credits.desk.buying import buy, offer
+from credits.desk.cards import BUY_ACTION, BUY_PACKAGE_ACTION
+from credits.desk.commands import command
+from credits.desk.desk import Desk
 from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
-from credits.gateways import (
-    Card,
-    Form,
-    GatewayRefused,
-    GatewayUnavailable,
-    Interaction,
-    InteractionKind,
-    MessageRef,
-    Publisher,
-)
-from credits.inbox import change, first_time
+from credits.gateways import Card, Form, Interaction, InteractionKind, MessageRef
+from credits.inbox import first_time
 from credits.outbox import Message, Queue
-from credits.purchases.checkouts import Checkouts
 from credits.purchases.queries import purchase
 
 DONE_JOB = "slack.done"
-# What came of an interaction, in the inbox.
-_TAKEN, _ANSWERED = "taken", "answered"
 _NOT_LINKED = "Your Slack user is not linked to a person of this service yet. Ask an owner of the account to link you."
 _VERDICTS = {APPROVE_ACTION: Verdict.APPROVE, REJECT_ACTION: Verdict.REJECT}
 _FORMS: Mapping[str, Callable[[Interaction], Form]] = {REJECT_ACTION: reject_form}
 # These open an address, whoever presses them.
 _LINKS = {VIEW_ACTION, PAY_ACTION}
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """What it takes to work on what people did."""
-
-    messenger: Messenger
-    publisher: Publisher
-    checkouts: Checkouts
 
 
 def form_for(interaction: Interaction) -> Form | None:
@@ -81,7 +64,7 @@ async def receive(interaction: Interaction) -> bool:
         received = await first_time(connection, "slack", interaction.key, what, payload)
         if received is None:
             return False
-        await received.conclude(connection, _TAKEN)
+        await received.conclude(connection, TAKEN)
         message = Message(account_id="", queue=Queue.APPROVALS, job=DONE_JOB, payload=payload)
         await outbox.add(connection, [message])
     return True
@@ -107,48 +90,18 @@ async def work_on(desk: Desk, interaction: Interaction) -> None:
         await _keep_stranger(desk, interaction)
         await answer(desk, interaction, Card(summary=_NOT_LINKED))
         return
-    work = _WORK.get((interaction.kind, interaction.action))
+    work = _WORK.get((interaction.kind, interaction.action.partition(".")[0]))
     if work is None:
         _log.info("unknown_action", kind=interaction.kind, action=interaction.action)
         return
     try:
         await work(desk, interaction, user_id)
+        if interaction.channel is None and interaction.reply_to is None:
+            # Done in the app's home: it shows how things are now.
+            await answer(desk, interaction)
     except (Refusal, NotFound, Forbidden) as refusal:
         _log.info("press_refused", user=user_id, action=interaction.action, value=interaction.value, why=str(refusal))
         await answer(desk, interaction, Card(summary=str(refusal)))
-
-
-async def answer(desk: Desk, interaction: Interaction, card: Card) -> None:
-    """Tell whoever did it, and nobody else: at most once, since what only one person sees cannot be looked for after a
-    worker died. Raises GatewayUnavailable where the chat asks us to come again later."""
-    if not await change("slack", interaction.key, before=_TAKEN, after=_ANSWERED):
-        return
-    try:
-        await _answer(desk.messenger, interaction, card)
-    except GatewayRefused as error:
-        _log.warning("not_answered", team=interaction.team_id, user=interaction.user_id, reason=str(error))
-    except GatewayUnavailable as error:
-        if error.retry_after_s is not None:
-            await change("slack", interaction.key, before=_ANSWERED, after=_TAKEN)
-            raise
-        # They may have read it or not, and can do the same once more.
-        _log.warning("answer_lost", team=interaction.team_id, user=interaction.user_id, reason=str(error))
-
-
-async def _answer(messenger: Messenger, interaction: Interaction, card: Card) -> None:
-    """Where it was done, if we are there as well: a command can be typed anywhere."""
-    workspace, reply_to = await messenger.workspaces.of_team(interaction.team_id), interaction.reply_to
-    typed = interaction.kind is InteractionKind.COMMAND and reply_to is not None
-    if workspace is not None and interaction.channel is not None and not typed:
-        try:
-            await messenger.chat.at(workspace).whisper(interaction.channel, interaction.user_id, card)
-        except GatewayRefused:
-            if reply_to is None:
-                raise
-        else:
-            return
-    if reply_to is not None:
-        await messenger.chat.answer(reply_to, card)
 
 
 async def _keep_stranger(desk: Desk, interaction: Interaction) -> None:
@@ -230,6 +183,10 @@ async def _snooze(desk: Desk, interaction: Interaction, user_id: str) -> None:
     await tell_snoozed(desk.messenger, wallet_id=wallet_id, episode=int(episode), by=user_id, until=until)
 
 
+async def _open_home(desk: Desk, interaction: Interaction, user_id: str) -> None:
+    """Nothing but to show it, as after all that is done there."""
+
+
 async def _answer_request(desk: Desk, interaction: Interaction, user_id: str) -> None:
     give = interaction.action == GIVE_ACTION
     await requests.answer(desk.publisher, interaction.value, user_id=user_id, give=give)
@@ -240,6 +197,10 @@ _WORK: Mapping[tuple[InteractionKind, str], Callable[[Desk, Interaction, str], A
     (InteractionKind.SUBMITTED, REJECT_ACTION): _decide,
     (InteractionKind.PRESSED, ASK_AGAIN_ACTION): _ask_again,
     (InteractionKind.PRESSED, SNOOZE_ACTION): _snooze,
+    (InteractionKind.PRESSED, BUY_ACTION): offer,
+    (InteractionKind.PRESSED, BUY_PACKAGE_ACTION): buy,
+    (InteractionKind.COMMAND, ""): command,
+    (InteractionKind.HOME, ""): _open_home,
     (InteractionKind.PRESSED, GIVE_ACTION): _answer_request,
     (InteractionKind.PRESSED, DECLINE_ACTION): _answer_request,
 }
