@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 from tortoise.connection import get_connection
@@ -31,6 +31,9 @@ from app.sandbox.models import (
     Payment,
     SlackFault,
     SlackMessage,
+    SlackTicket,
+    SlackTrouble,
+    SlackView,
     StripeFault,
 )
 from app.sandbox.routes import sandbox_routes
@@ -47,7 +50,6 @@ KEY = "sk_test_of_these_tests"
 SLACK_SECRET = "the signing secret of these tests"
 SLACK_TOKEN = SANDBOX.token
 WORKSPACE = Workspace(id=TEAM_ID, org=TEAM_ID, token=SLACK_TOKEN)
-SLACK_TELLS = ("interactions", "commands", "events")
 BACK_OFF_S = (0.02, 0.02)
 
 
@@ -63,6 +65,7 @@ class Service:
     sandbox: Sandbox
     received: list[PaymentEvent] = field(default_factory=list)
     pressed: list[Interaction] = field(default_factory=list)
+    says: dict[str, object] = field(default_factory=dict)
     refusals: list[int] = field(default_factory=list)
     most_at_once: int = 0
     at_once: int = 0
@@ -95,7 +98,7 @@ class Service:
         return await self.gateway.checkout(checkout.id)
 
     async def interact(self, request: Request) -> Response:
-        """Where Slack tells what people do: verified as in production."""
+        """Where what people do in Slack is told: verified as in production, and answered with `says`."""
         stamp, signature = (request.headers.get(f"X-Slack-{name}", "") for name in ("Request-Timestamp", "Signature"))
         try:
             press = self.chat.read_interaction(await request.body(), timestamp=stamp, signature=signature)
@@ -103,7 +106,7 @@ class Service:
             return Response(status_code=401)
         if press:
             self.pressed.append(press)
-        return Response("taken")
+        return JSONResponse(self.says) if self.says else Response()
 
     async def take(self, request: Request) -> Response:
         """The webhook endpoint: verified as in production."""
@@ -157,7 +160,10 @@ async def running_service() -> AsyncIterator[Service]:
                 slack_routes(slack_sandbox),
                 sandbox_routes(sandbox),
                 Route("/webhooks/stripe", service.take, methods=["POST"]),
-                *(Route(f"/slack/{what}", service.interact, methods=["POST"]) for what in SLACK_TELLS),
+                *(
+                    Route(f"/slack/{what}", service.interact, methods=["POST"])
+                    for what in ("interactions", "commands", "events")
+                ),
             ]
         )
         async with served(app, listener), sandbox, slack_sandbox:
@@ -177,7 +183,9 @@ async def small_service(service: WholeService) -> AsyncIterator[Service]:
 
 
 async def _forget() -> None:
-    for rows in (CheckoutSession, Payment, Customer, Event, IdempotencyKey, StripeFault, SlackMessage, SlackFault):
+    stripe = (CheckoutSession, Payment, Customer, Event, IdempotencyKey, StripeFault)
+    slack = (SlackMessage, SlackFault, SlackView, SlackTicket, SlackTrouble)
+    for rows in (*stripe, *slack):
         await rows.all().delete()
     await get_connection("default").execute_query("DELETE FROM clock_offset")
 
