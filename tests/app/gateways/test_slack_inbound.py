@@ -159,7 +159,7 @@ async def test_a_press_in_the_sandbox_is_read_as_what_it_is(service: Service) ->
         "/sandbox/slack/click", json={"ts": posted.ts, "action_id": "approve", "user": "approver"}
     )
 
-    assert (answer.json()["status"], answer.json()["body"]) == (200, "taken")
+    assert answer.json()["status"] == 200
     (press,) = service.pressed
     assert (press.team_id, press.user_id, press.action) == (TEAM, APPROVER, "approve")
     assert (press.value, press.channel, press.message) == ("apr_01:1", posted.channel, posted)
