@@ -115,7 +115,7 @@ def written_anew(body: bytes) -> bytes:
 async def test_without_a_right_signature_nothing_is_taken(service: Service, made: Callable[[bytes, str], str]) -> None:
     payload, stamp = pressed(), aged()
     body = form(payload)
-    headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": made(body, stamp).encode()}
+    headers = {b"X-Slack-Request-Timestamp": stamp.encode(), b"X-Slack-Signature": made(body, stamp).encode()}
 
     answer = await service.http.post("/slack/interactions", content=body, headers=headers)
 
