@@ -14,12 +14,13 @@ from tortoise.transactions import in_transaction
 from credits import outbox
 from credits.access.service import refreshed
 from credits.accounts.queries import wallet_places
-from credits.accounts.rules import Action, Standing, may, visible
+from credits.accounts.rules import Action, Place, Standing, may, visible
 from credits.actors import Actor, ActorKind
-from credits.alerts.messages import SNOOZE, SNOOZE_ACTION
-from credits.alerts.service import snooze, tell_snoozed
+from credits.alerts.messages import ASK_MORE_ACTION, SNOOZE, SNOOZE_ACTION, ask_more_form
+from credits.alerts.service import snooze
 from credits.allocations import requests
 from credits.allocations.messages import DECLINE_ACTION, GIVE_ACTION
+from credits.allocations.rules import asked_for
 from credits.approvals import queries, service
 from credits.approvals.messages import APPROVE_ACTION, REJECT_ACTION, reject_form
 from credits.approvals.models import DecisionVia, Verdict
@@ -35,7 +36,10 @@ from credits.purchases.checkouts import Checkouts
 DONE_JOB = "slack.done"
 _NOT_LINKED = "Your Slack user is not linked to a person of this service yet. Ask an owner of the account to link you."
 _VERDICTS = {APPROVE_ACTION: Verdict.APPROVE, REJECT_ACTION: Verdict.REJECT}
-_FORMS: Mapping[str, Callable[[Interaction], Form]] = {REJECT_ACTION: reject_form}
+_FORMS: Mapping[str, Callable[[Interaction], Form]] = {
+    REJECT_ACTION: reject_form,
+    ASK_MORE_ACTION: ask_more_form,
+}
 _log = structlog.get_logger()
 
 
@@ -138,16 +142,35 @@ async def _was_ours(approval_id: str, user_id: str, verdict: Verdict) -> bool:
     return any(each.approver_id == user_id and each.verdict is verdict for each in approval.decisions)
 
 
-async def _snooze(desk: Desk, interaction: Interaction, user_id: str) -> None:
-    wallet_id, _, episode = interaction.value.rpartition(":")
+async def _wallet(desk: Desk, interaction: Interaction, user_id: str) -> tuple[Standing, Place]:
+    """Whoever did it, and where the wallet stands that the value begins with. Raises NotFound where they may not know
+    of it, and where the workspace does not serve its account."""
+    wallet_id = interaction.value.partition(":")[0]
     place = (await wallet_places([wallet_id])).get(wallet_id)
     standing = await refreshed(Standing(actor=Actor(kind=ActorKind.USER, id=user_id), user_id=user_id))
-    if place is None or not visible(standing, place):
+    if place is None or place.closed or not visible(standing, place):
         raise NotFound
+    if not await desk.messenger.workspaces.serves(place.account_id, interaction.team_id):
+        raise NotFound
+    return standing, place
+
+
+async def _snooze(desk: Desk, interaction: Interaction, user_id: str) -> None:
+    standing, place = await _wallet(desk, interaction, user_id)
     if not may(standing, Action.SET_ALERT, place):
         raise Forbidden("Only an owner or an administrator of the pool can snooze this alert.")
-    until = await snooze(wallet_id, hours=int(SNOOZE.total_seconds() // 3600))
-    await tell_snoozed(desk.messenger, wallet_id=wallet_id, episode=int(episode), by=user_id, until=until)
+    await snooze(standing.actor, place.wallet_id or "", hours=int(SNOOZE.total_seconds() // 3600))
+
+
+async def _ask_more(desk: Desk, interaction: Interaction, user_id: str) -> None:
+    standing, place = await _wallet(desk, interaction, user_id)
+    if place.department_id is None:
+        raise NotFound
+    if not may(standing, Action.REQUEST_ALLOCATION, place):
+        raise Forbidden("Only members of the department can ask for more. Ask one of them.")
+    wanted, why = asked_for(interaction.text or "")
+    await requests.ask(standing.actor, place, credits_wanted=wanted, reason=why)
+    await answer(desk, interaction, Card(summary=f"Asked for {wanted:,} credits. You are told what becomes of it."))
 
 
 async def _answer_request(desk: Desk, interaction: Interaction, user_id: str) -> None:
@@ -159,6 +182,7 @@ _WORK: Mapping[tuple[InteractionKind, str], Callable[[Desk, Interaction, str], A
     (InteractionKind.PRESSED, APPROVE_ACTION): _decide,
     (InteractionKind.SUBMITTED, REJECT_ACTION): _decide,
     (InteractionKind.PRESSED, SNOOZE_ACTION): _snooze,
+    (InteractionKind.SUBMITTED, ASK_MORE_ACTION): _ask_more,
     (InteractionKind.PRESSED, GIVE_ACTION): _answer_request,
     (InteractionKind.PRESSED, DECLINE_ACTION): _answer_request,
 }

@@ -58,6 +58,7 @@ def settings_for(port: int, *, data_dir: Path, **changes: Any) -> Settings:
             "slack_signing_secret": SecretStr(SLACK_SECRET),
             "service_keys": (SecretStr(f"staging:{SERVICE_KEY}"),),
             "operators": ("operator@demo.example",),
+            "slack_pace_s": 0.0,
             "return_urls": ("https://shop.example/back",),
             **changes,
         },
@@ -288,6 +289,7 @@ def environment_of(database_url: str, redis_url: str = "") -> dict[str, str]:
         "SLACK_SIGNING_SECRET": SLACK_SECRET,
         "SERVICE_KEYS": f"staging:{SERVICE_KEY}",
         "OPERATORS": "operator@demo.example",
+        "SLACK_PACE_S": "0",
         "RETURN_URLS": "https://shop.example/back",
     }
 
