@@ -28,12 +28,23 @@ from credits.chat.messenger import Messenger
 from credits.chat.people import person_behind
 from credits.chat.workspaces import removed
 from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
-from credits.gateways import Card, Form, GatewayRefused, Interaction, InteractionKind, MessageRef, Publisher
-from credits.inbox import first_time
+from credits.gateways import (
+    Card,
+    Form,
+    GatewayRefused,
+    GatewayUnavailable,
+    Interaction,
+    InteractionKind,
+    MessageRef,
+    Publisher,
+)
+from credits.inbox import change, first_time
 from credits.outbox import Message, Queue
 from credits.purchases.checkouts import Checkouts
 
 DONE_JOB = "slack.done"
+# What came of an interaction, in the inbox.
+_TAKEN, _ANSWERED = "taken", "answered"
 _NOT_LINKED = "Your Slack user is not linked to a person of this service yet. Ask an owner of the account to link you."
 _VERDICTS = {APPROVE_ACTION: Verdict.APPROVE, REJECT_ACTION: Verdict.REJECT}
 _FORMS: Mapping[str, Callable[[Interaction], Form]] = {
@@ -67,7 +78,7 @@ async def receive(interaction: Interaction) -> bool:
         received = await first_time(connection, "slack", interaction.key, what, payload)
         if received is None:
             return False
-        await received.conclude(connection, "taken")
+        await received.conclude(connection, _TAKEN)
         message = Message(account_id="", queue=Queue.APPROVALS, job=DONE_JOB, payload=payload)
         await outbox.add(connection, [message])
     return True
@@ -102,15 +113,36 @@ async def work_on(desk: Desk, interaction: Interaction) -> None:
 
 
 async def answer(desk: Desk, interaction: Interaction, card: Card) -> None:
-    """Tell whoever did it, and nobody else. Raises GatewayUnavailable."""
+    """Tell whoever did it, and nobody else: at most once, since what only one person sees cannot be looked for after a
+    worker died. Raises GatewayUnavailable where the chat asks us to come again later."""
+    if not await change("slack", interaction.key, before=_TAKEN, after=_ANSWERED):
+        return
     try:
-        workspace = await desk.messenger.workspaces.of_team(interaction.team_id)
-        if workspace is not None and interaction.channel is not None:
-            await desk.messenger.chat.at(workspace).whisper(interaction.channel, interaction.user_id, card)
-        elif interaction.reply_to is not None:
-            await desk.messenger.chat.answer(interaction.reply_to, card)
+        await _answer(desk.messenger, interaction, card)
     except GatewayRefused as error:
         _log.warning("not_answered", team=interaction.team_id, user=interaction.user_id, reason=str(error))
+    except GatewayUnavailable as error:
+        if error.retry_after_s is not None:
+            await change("slack", interaction.key, before=_ANSWERED, after=_TAKEN)
+            raise
+        # They may have read it or not, and can do the same once more.
+        _log.warning("answer_lost", team=interaction.team_id, user=interaction.user_id, reason=str(error))
+
+
+async def _answer(messenger: Messenger, interaction: Interaction, card: Card) -> None:
+    """Where it was done, if we are there as well: a command can be typed anywhere."""
+    workspace, reply_to = await messenger.workspaces.of_team(interaction.team_id), interaction.reply_to
+    typed = interaction.kind is InteractionKind.COMMAND and reply_to is not None
+    if workspace is not None and interaction.channel is not None and not typed:
+        try:
+            await messenger.chat.at(workspace).whisper(interaction.channel, interaction.user_id, card)
+        except GatewayRefused:
+            if reply_to is None:
+                raise
+        else:
+            return
+    if reply_to is not None:
+        await messenger.chat.answer(reply_to, card)
 
 
 async def _decide(desk: Desk, interaction: Interaction, user_id: str) -> None:

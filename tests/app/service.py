@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 from tortoise.connection import get_connection
 
-from app.gateways.slack import SlackGateway
+from app.gateways.slack import SlackChat, SlackGateway
 from app.gateways.stripe import StripeGateway
 from app.sandbox.models import (
     CheckoutSession,
@@ -35,9 +35,10 @@ from app.sandbox.models import (
 )
 from app.sandbox.routes import sandbox_routes
 from app.sandbox.slack import SlackSandbox
+from app.sandbox.slack_people import TEAM_ID
 from app.sandbox.slack_routes import slack_routes
 from app.sandbox.stripe import Sandbox
-from credits.gateways import BadSignature, Checkout, CheckoutRequest, Interaction, PaymentEvent
+from credits.gateways import BadSignature, Checkout, CheckoutRequest, Interaction, PaymentEvent, Workspace
 from credits.money import Money
 from tests.support.service import Service as WholeService
 
@@ -45,6 +46,7 @@ SECRET = "whsec_of_these_tests"
 KEY = "sk_test_of_these_tests"
 SLACK_SECRET = "the signing secret of these tests"
 SLACK_TOKEN = "xoxb-of-these-tests"
+WORKSPACE = Workspace(id=TEAM_ID, org=TEAM_ID, token=SLACK_TOKEN)
 BACK_OFF_S = (0.02, 0.02)
 
 
@@ -55,7 +57,7 @@ class Service:
 
     url: str
     gateway: StripeGateway
-    slack: SlackGateway
+    chat: SlackChat
     http: httpx.AsyncClient
     sandbox: Sandbox
     received: list[PaymentEvent] = field(default_factory=list)
@@ -63,6 +65,11 @@ class Service:
     refusals: list[int] = field(default_factory=list)
     most_at_once: int = 0
     at_once: int = 0
+
+    @property
+    def slack(self) -> SlackGateway:
+        """The sandbox's workspace."""
+        return self.chat.at(WORKSPACE)
 
     @property
     def checkouts(self) -> list[PaymentEvent]:
@@ -90,7 +97,7 @@ class Service:
         """Where presses of buttons are told: verified as in production."""
         stamp, signature = (request.headers.get(f"X-Slack-{name}", "") for name in ("Request-Timestamp", "Signature"))
         try:
-            press = self.slack.read_interaction(await request.body(), timestamp=stamp, signature=signature)
+            press = self.chat.read_interaction(await request.body(), timestamp=stamp, signature=signature)
         except BadSignature:
             return Response(status_code=401)
         if press:
@@ -140,10 +147,10 @@ async def running_service() -> AsyncIterator[Service]:
     listener, url = free_port()
     gateway = StripeGateway(api_key=KEY, webhook_secrets=(SECRET,), api_base=f"{url}/sandbox/stripe", timeout_s=5.0)
     sandbox = Sandbox(url=url, local_url=url, webhook_secret=SECRET, back_off_s=BACK_OFF_S)
-    slack = SlackGateway(token=SLACK_TOKEN, signing_secrets=(SLACK_SECRET,), base_url=f"{url}/sandbox/slack/api/")
+    chat = SlackChat(signing_secrets=(SLACK_SECRET,), base_url=f"{url}/sandbox/slack/api/", site_url=url)
     slack_sandbox = SlackSandbox(url=url, local_url=url, signing_secret=SLACK_SECRET)
     async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as http:
-        service = Service(url=url, gateway=gateway, slack=slack, http=http, sandbox=sandbox)
+        service = Service(url=url, gateway=gateway, chat=chat, http=http, sandbox=sandbox)
         app = Starlette(
             routes=[
                 slack_routes(slack_sandbox),
@@ -154,7 +161,7 @@ async def running_service() -> AsyncIterator[Service]:
         )
         async with served(app, listener), sandbox, slack_sandbox:
             yield service
-    await slack.close()
+    await chat.close()
     await gateway.close()
 
 

@@ -1,12 +1,12 @@
 """Presses of buttons in the sandbox's Slack, as the service is told of them, and faults on order."""
 
 import asyncio
-from typing import Any
 
 import httpx
 import pytest
 
-from tests.app.sandbox.slack_calls import ACTIONS, APPROVALS, APPROVER, REASON, SLACK, call, listed, posted, section
+from credits.gateways import MessageRef
+from tests.app.sandbox.slack_calls import ACTIONS, APPROVALS, APPROVER, SLACK, call, listed, posted, section
 from tests.app.service import SLACK_TOKEN, Service
 
 
@@ -24,7 +24,7 @@ async def test_a_press_tells_the_buttons_own_value_by_whom_and_where(service: Se
     assert answer.json()["took_ms"] < 3000
     (press,) = service.pressed
     assert (press.action, press.value, press.user_id, press.team_id) == ("approve", "apr_01:1", APPROVER, "T0SANDBOX1")
-    assert (press.message.channel, press.message.ts, press.reason) == (APPROVALS, ts, None)
+    assert press.message == MessageRef(APPROVALS, ts)
 
 
 async def test_a_press_can_come_from_anybody_of_anywhere(service: Service) -> None:
@@ -34,23 +34,11 @@ async def test_a_press_can_come_from_anybody_of_anywhere(service: Service) -> No
     await click(service, ts, user="W0ELSEWHERE", team_id="T0ANOTHER1")
     await click(service, ts, enterprise_id="E0ANOTHER1")
 
-    assert [(press.user_id, press.team_id) for press in service.pressed] == [
+    assert [(press.user_id, press.org) for press in service.pressed] == [
         ("U0STRANGER", "T0SANDBOX1"),
         ("W0ELSEWHERE", "T0ANOTHER1"),
         (APPROVER, "E0ANOTHER1"),
     ]
-
-
-@pytest.mark.parametrize("blocks", [(ACTIONS,), (REASON, ACTIONS)])
-async def test_the_reason_stands_in_the_messages_text_input_or_in_one_of_its_own(
-    service: Service, blocks: tuple[dict[str, Any], ...]
-) -> None:
-    ts = await posted(service, *blocks)
-
-    await click(service, ts, "reject", reason="Too dear")
-    await click(service, ts, "reject")
-
-    assert [press.reason for press in service.pressed] == ["Too dear", None]
 
 
 async def test_the_very_same_press_arrives_as_often_as_is_wanted(service: Service) -> None:
