@@ -59,7 +59,6 @@ def settings_for(port: int, *, data_dir: Path, **changes: Any) -> Settings:
             "slack_pace_s": 0.0,
             "service_keys": (SecretStr(f"staging:{SERVICE_KEY}"),),
             "operators": ("operator@demo.example",),
-            "slack_pace_s": 0.0,
             "return_urls": ("https://shop.example/back",),
             **changes,
         },
@@ -291,7 +290,6 @@ def environment_of(database_url: str, redis_url: str = "") -> dict[str, str]:
         "SLACK_PACE_S": "0",
         "SERVICE_KEYS": f"staging:{SERVICE_KEY}",
         "OPERATORS": "operator@demo.example",
-        "SLACK_PACE_S": "0",
         "RETURN_URLS": "https://shop.example/back",
     }
 
