@@ -13,15 +13,15 @@ from tortoise.transactions import in_transaction
 
 from credits import outbox
 from credits.access.queries import maker_of
-from credits.access.service import refreshed
 from credits.accounts.audit_log import record
 from credits.accounts.queries import wallet_places
-from credits.accounts.rules import Action, Standing, may, visible
-from credits.actors import SYSTEM, Actor, ActorKind
-from credits.alerts.messages import SNOOZE, SNOOZE_ACTION
-from credits.alerts.service import snooze, tell_snoozed
+from credits.accounts.rules import Action, Place, Standing, may, visible
+from credits.actors import SYSTEM
+from credits.alerts.messages import ASK_MORE_ACTION, SNOOZE, SNOOZE_ACTION, ask_more_form
+from credits.alerts.service import snooze
 from credits.allocations import requests
 from credits.allocations.messages import DECLINE_ACTION, GIVE_ACTION
+from credits.allocations.rules import asked_for
 from credits.approvals import queries, service
 from credits.approvals.messages import APPROVE_ACTION, REJECT_ACTION, VIEW_ACTION, reject_form
 from credits.approvals.models import DecisionVia, Verdict
@@ -34,6 +34,7 @@ from credits.desk.buying import buy, offer
 from credits.desk.cards import BUY_ACTION, BUY_PACKAGE_ACTION
 from credits.desk.commands import command
 from credits.desk.desk import Desk
+from credits.desk.seeing import standing_of
 from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
 from credits.gateways import Card, Form, Interaction, InteractionKind, MessageRef
 from credits.inbox import first_time
@@ -43,7 +44,10 @@ from credits.purchases.queries import purchase
 DONE_JOB = "slack.done"
 _NOT_LINKED = "Your Slack user is not linked to a person of this service yet. Ask an owner of the account to link you."
 _VERDICTS = {APPROVE_ACTION: Verdict.APPROVE, REJECT_ACTION: Verdict.REJECT}
-_FORMS: Mapping[str, Callable[[Interaction], Form]] = {REJECT_ACTION: reject_form}
+_FORMS: Mapping[str, Callable[[Interaction], Form]] = {
+    REJECT_ACTION: reject_form,
+    ASK_MORE_ACTION: ask_more_form,
+}
 # These open an address, whoever presses them.
 _LINKS = {VIEW_ACTION, PAY_ACTION}
 _log = structlog.get_logger()
@@ -162,7 +166,7 @@ async def _ask_again(desk: Desk, interaction: Interaction, user_id: str) -> None
     expired = await _request(desk, interaction, interaction.value)
     bought = await purchase(expired.purchase_id)
     place = (await wallet_places([bought.wallet_id]))[bought.wallet_id]
-    standing = await refreshed(Standing(actor=Actor(kind=ActorKind.USER, id=user_id), user_id=user_id))
+    standing = await standing_of(user_id)
     own = user_id in {bought.requested_by.id, await maker_of(bought.requested_by.id)}
     if not visible(standing, place):
         raise NotFound
@@ -171,16 +175,35 @@ async def _ask_again(desk: Desk, interaction: Interaction, user_id: str) -> None
     await ask_again(desk.publisher, bought.id, seen=expired.id)
 
 
-async def _snooze(desk: Desk, interaction: Interaction, user_id: str) -> None:
-    wallet_id, _, episode = interaction.value.rpartition(":")
+async def _wallet(desk: Desk, interaction: Interaction, user_id: str) -> tuple[Standing, Place]:
+    """Whoever did it, and where the wallet stands that the value begins with. Raises NotFound where they may not know
+    of it, and where the workspace does not serve its account."""
+    wallet_id = interaction.value.partition(":")[0]
     place = (await wallet_places([wallet_id])).get(wallet_id)
-    standing = await refreshed(Standing(actor=Actor(kind=ActorKind.USER, id=user_id), user_id=user_id))
-    if place is None or not visible(standing, place):
+    standing = await standing_of(user_id)
+    if place is None or place.closed or not visible(standing, place):
         raise NotFound
+    if not await desk.messenger.workspaces.serves(place.account_id, interaction.team_id):
+        raise NotFound
+    return standing, place
+
+
+async def _snooze(desk: Desk, interaction: Interaction, user_id: str) -> None:
+    standing, place = await _wallet(desk, interaction, user_id)
     if not may(standing, Action.SET_ALERT, place):
         raise Forbidden("Only an owner or an administrator of the pool can snooze this alert.")
-    until = await snooze(wallet_id, hours=int(SNOOZE.total_seconds() // 3600))
-    await tell_snoozed(desk.messenger, wallet_id=wallet_id, episode=int(episode), by=user_id, until=until)
+    await snooze(standing.actor, place.wallet_id or "", hours=int(SNOOZE.total_seconds() // 3600))
+
+
+async def _ask_more(desk: Desk, interaction: Interaction, user_id: str) -> None:
+    standing, place = await _wallet(desk, interaction, user_id)
+    if place.department_id is None:
+        raise NotFound
+    if not may(standing, Action.REQUEST_ALLOCATION, place):
+        raise Forbidden("Only members of the department can ask for more. Ask one of them.")
+    wanted, why = asked_for(interaction.text or "")
+    await requests.ask(standing.actor, place, credits_wanted=wanted, reason=why)
+    await answer(desk, interaction, Card(summary=f"Asked for {wanted:,} credits. You are told what becomes of it."))
 
 
 async def _open_home(desk: Desk, interaction: Interaction, user_id: str) -> None:
@@ -201,6 +224,7 @@ _WORK: Mapping[tuple[InteractionKind, str], Callable[[Desk, Interaction, str], A
     (InteractionKind.PRESSED, BUY_PACKAGE_ACTION): buy,
     (InteractionKind.COMMAND, ""): command,
     (InteractionKind.HOME, ""): _open_home,
+    (InteractionKind.SUBMITTED, ASK_MORE_ACTION): _ask_more,
     (InteractionKind.PRESSED, GIVE_ACTION): _answer_request,
     (InteractionKind.PRESSED, DECLINE_ACTION): _answer_request,
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from credits.approvals.requester_messages import PAY_ACTION
 from credits.catalogue.rules import PackageView
 from credits.desk.seeing import SeenWallet
 from credits.gateways import Button, Card
@@ -11,7 +12,6 @@ from credits.reports.forecast import runway_in_words
 
 BUY_ACTION = "buy"
 BUY_PACKAGE_ACTION = "buy_package"
-PAY_ACTION = "pay"
 # More than this is for the front-end.
 MOST = 10
 COMMANDS = (
