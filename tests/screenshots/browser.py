@@ -83,6 +83,10 @@ class Browser:
             raise ValueError(found["exceptionDetails"]["text"])
         return found["result"].get("value")
 
+    def type(self, selector: str, text: str) -> None:
+        """Put the text into the first such input."""
+        self.run(f"document.querySelector({json.dumps(selector)}).value = {json.dumps(text)}")
+
     def shoot(self, selector: str, file: Path, *, margin: int = 12) -> None:
         """Write what the elements cover, and a little around it, as PNG."""
         box = self.run(_BOX % json.dumps(selector))
