@@ -87,8 +87,8 @@ What it tells people stands in the <a href="/sandbox/slack/">sandbox's Slack</a>
 def error_page(status: int, message: str) -> HTMLResponse:
     """A refusal, as a page."""
     body = f"""<main><div class="card"><h1>That did not work</h1><p>{escape(message)}</p>
-<p class="soft"><a href="/sandbox/">All sessions and webhooks</a></p></div></main>"""
-    return page("Sandbox", body, status=status)
+<p class="soft"><a href="/sandbox/">All of the sandbox</a></p></div></main>"""
+    return page("Sandbox", body, status=status, banner="<strong>Sandbox.</strong> Nothing here is real.")
 
 
 def page(

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
+from credits.gateways import InteractionKind
 from tests.app.sandbox.slack_calls import (
     ACTIONS,
     APPROVALS,
@@ -141,6 +142,25 @@ async def test_a_form_stands_before_whom_it_was_opened_for_until_it_is_closed(se
     assert submitted.status_code == 303
     assert [press.text for press in service.pressed[1:]] == ["Too dear"]
     assert await views(service) == []
+
+
+async def test_what_was_typed_stays_in_a_form_while_something_is_wrong(service: Service) -> None:
+    await open_form(service)
+    service.says = {"response_action": "errors", "errors": {"typed": "Say more."}}
+
+    await service.http.post(f"{SLACK}/submit-form", data={"as": APPROVER, "typed-typed": "No <b> way"})
+    shown = (await page(service, channel=APPROVALS)).text
+
+    assert ">\nNo &lt;b&gt; way</textarea>" in shown
+    assert "Say more." in shown
+
+
+async def test_the_app_is_told_that_its_home_is_opened(service: Service) -> None:
+    opened = await service.http.post(f"{SLACK}/open-home", data={"as": APPROVER, "channel": APPROVALS})
+
+    shown = (await service.http.get(opened.headers["Location"])).text
+    assert [(each.kind, each.user_id) for each in service.pressed] == [(InteractionKind.HOME, APPROVER)]
+    assert "The app shows nothing here yet." in shown
 
 
 async def test_commands_and_nothing_else_are_typed_on_the_page(service: Service) -> None:
