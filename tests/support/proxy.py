@@ -59,9 +59,12 @@ async def proxy_to(url: str) -> AsyncIterator[Proxy]:
         yield proxy
     finally:
         server.close()
-        for task in tuple(proxy._tasks):
-            task.cancel()
-        await asyncio.gather(*proxy._tasks, return_exceptions=True)
+        # Connections that were taken just now come to nothing either.
+        proxy.refuse = True
+        while proxy._tasks:
+            for task in tuple(proxy._tasks):
+                task.cancel()
+            await asyncio.gather(*proxy._tasks, return_exceptions=True)
 
 
 async def _serve(
