@@ -228,7 +228,8 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
             return await service.owner_token(place.account_id), {"input": wanted}
         case "set-balance-alert":
             place = await service.account()
-            wanted = {"walletId": place.wallet_id, "threshold": 50, "slackChannel": "#credits"}
+            warnings = {"runwayDays": 7, "expiryDays": 30}
+            wanted = {"walletId": place.wallet_id, "threshold": 50, "slackChannel": "#credits", **warnings}
             return await service.owner_token(place.account_id), {"input": wanted}
         case "snooze-alert":
             place = await service.account(credits_given=30)
