@@ -5,6 +5,8 @@ from credits.access import tokens
 from credits.access.last_use import LastUses
 from credits.access.providers import KeySource, ProviderKeys
 from credits.access.service import Access, Caller, authenticate
+from credits.approvals import links as approvals
+from credits.approvals.links import Pages
 from credits.errors import Unauthenticated
 from credits.reports.links import Links, key_of
 
@@ -32,6 +34,12 @@ def token_rules(settings: Settings) -> tokens.TokenRules:
 def links_of(settings: Settings) -> Links:
     """Links to what is downloaded from this deployment."""
     return Links(url=settings.url, key=key_of(settings.jwt_secret.get_secret_value()))
+
+
+def pages_of(settings: Settings) -> Pages:
+    """Where people look at requests for approval."""
+    key = approvals.key_of(settings.jwt_secret.get_secret_value())
+    return Pages(url=settings.url, key=key, page=settings.purchase_page)
 
 
 async def caller_of(access: Access, authorization: str | None) -> Caller | None:

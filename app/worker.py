@@ -6,12 +6,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from dramatiq import Worker
 
-from app.auth import links_of
+from app.auth import links_of, pages_of
 from app.database import connection_of_its_own
 from app.settings import Settings
 from app.web import Parts
-from credits.approvals.service import expire_due
-from credits.interactions import Desk
+from credits.approvals.telling import Teller as ApprovalTeller
+from credits.desk.desk import Desk
 from credits.outbox import Queue
 from credits.reports.telling import Teller
 from workers import (
@@ -47,7 +47,6 @@ _THREADS = {
     purchases.DAILY_QUEUE: 1,
     reports.QUEUE: 1,
 }
-_EXPIRE_APPROVALS_EVERY_S = 10.0
 
 
 @asynccontextmanager
@@ -74,8 +73,8 @@ def _handlers(settings: Settings, shared: Parts) -> dict[str, delivery.Handler]:
     return {
         **purchases.handlers(shared.checkouts, shared.payments, shared.messenger),
         **alerts.handlers(shared.messenger),
-        **approvals.handlers(shared.messenger),
-        **interactions.handlers(Desk(messenger=shared.messenger, publisher=shared.hub, checkouts=shared.checkouts)),
+        **approvals.handlers(ApprovalTeller(messenger=shared.messenger, pages=pages_of(settings))),
+        **interactions.handlers(_desk(settings, shared)),
         **allocations.handlers(shared.messenger),
         **top_ups.handlers(shared.checkouts, shared.messenger),
         **operators.handlers(shared.messenger, settings.operators_at),
@@ -83,17 +82,23 @@ def _handlers(settings: Settings, shared: Parts) -> dict[str, delivery.Handler]:
     }
 
 
-def _jobs(shared: Parts) -> list[Job]:
-    async def expire_approvals() -> None:
-        await expire_due(shared.hub)
+def _desk(settings: Settings, shared: Parts) -> Desk:
+    return Desk(
+        messenger=shared.messenger,
+        publisher=shared.hub,
+        checkouts=shared.checkouts,
+        pages=pages_of(settings),
+    )
 
+
+def _jobs(shared: Parts) -> list[Job]:
     return [
         *purchases.scheduled(shared.checkouts, shared.payments),
         top_ups.scheduled(shared.payments),
         ledger.scheduled(shared.hub),
         alerts.scheduled(),
         *allocations.scheduled(shared.hub),
-        Job("expire_approvals", every_s=_EXPIRE_APPROVALS_EVERY_S, work=expire_approvals),
+        approvals.scheduled(shared.hub),
         audit.scheduled(lambda: connection_of_its_own(shared.database_url)),
         reports.scheduled(),
     ]

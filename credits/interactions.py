@@ -5,62 +5,52 @@ says now.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import structlog
 from tortoise.transactions import in_transaction
 
 from credits import outbox
-from credits.access.service import refreshed
+from credits.access.queries import maker_of
+from credits.accounts.audit_log import record
 from credits.accounts.queries import wallet_places
 from credits.accounts.rules import Action, Place, Standing, may, visible
-from credits.actors import Actor, ActorKind
+from credits.actors import SYSTEM
 from credits.alerts.messages import ASK_MORE_ACTION, SNOOZE, SNOOZE_ACTION, ask_more_form
 from credits.alerts.service import snooze
 from credits.allocations import requests
 from credits.allocations.messages import DECLINE_ACTION, GIVE_ACTION
 from credits.allocations.rules import asked_for
 from credits.approvals import queries, service
-from credits.approvals.messages import APPROVE_ACTION, REJECT_ACTION, reject_form
+from credits.approvals.messages import APPROVE_ACTION, REJECT_ACTION, VIEW_ACTION, reject_form
 from credits.approvals.models import DecisionVia, Verdict
-from credits.chat.messenger import Messenger
+from credits.approvals.renewal import ask_again
+from credits.approvals.requester_messages import ASK_AGAIN_ACTION, PAY_ACTION
 from credits.chat.people import person_behind
 from credits.chat.workspaces import removed
+from credits.desk.answers import TAKEN, answer
+from credits.desk.buying import buy, offer
+from credits.desk.cards import BUY_ACTION, BUY_PACKAGE_ACTION
+from credits.desk.commands import command
+from credits.desk.desk import Desk
+from credits.desk.seeing import standing_of
 from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
-from credits.gateways import (
-    Card,
-    Form,
-    GatewayRefused,
-    GatewayUnavailable,
-    Interaction,
-    InteractionKind,
-    MessageRef,
-    Publisher,
-)
-from credits.inbox import change, first_time
+from credits.gateways import Card, Form, Interaction, InteractionKind, MessageRef
+from credits.inbox import first_time
 from credits.outbox import Message, Queue
-from credits.purchases.checkouts import Checkouts
+from credits.purchases.queries import purchase
 
 DONE_JOB = "slack.done"
-# What came of an interaction, in the inbox.
-_TAKEN, _ANSWERED = "taken", "answered"
 _NOT_LINKED = "Your Slack user is not linked to a person of this service yet. Ask an owner of the account to link you."
 _VERDICTS = {APPROVE_ACTION: Verdict.APPROVE, REJECT_ACTION: Verdict.REJECT}
 _FORMS: Mapping[str, Callable[[Interaction], Form]] = {
     REJECT_ACTION: reject_form,
     ASK_MORE_ACTION: ask_more_form,
 }
+# These open an address, whoever presses them.
+_LINKS = {VIEW_ACTION, PAY_ACTION}
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """What it takes to work on what people did."""
-
-    messenger: Messenger
-    publisher: Publisher
-    checkouts: Checkouts
 
 
 def form_for(interaction: Interaction) -> Form | None:
@@ -78,7 +68,7 @@ async def receive(interaction: Interaction) -> bool:
         received = await first_time(connection, "slack", interaction.key, what, payload)
         if received is None:
             return False
-        await received.conclude(connection, _TAKEN)
+        await received.conclude(connection, TAKEN)
         message = Message(account_id="", queue=Queue.APPROVALS, job=DONE_JOB, payload=payload)
         await outbox.add(connection, [message])
     return True
@@ -96,62 +86,59 @@ async def work_on(desk: Desk, interaction: Interaction) -> None:
     if interaction.kind is InteractionKind.REMOVED:
         await removed(interaction.team_id)
         return
+    if interaction.action in _LINKS:
+        return
     user_id = await person_behind(interaction.org, interaction.user_id)
     if user_id is None:
         _log.warning("stranger", team=interaction.team_id, user=interaction.user_id, action=interaction.action)
+        await _keep_stranger(desk, interaction)
         await answer(desk, interaction, Card(summary=_NOT_LINKED))
         return
-    work = _WORK.get((interaction.kind, interaction.action))
+    work = _WORK.get((interaction.kind, interaction.action.partition(".")[0]))
     if work is None:
         _log.info("unknown_action", kind=interaction.kind, action=interaction.action)
         return
     try:
         await work(desk, interaction, user_id)
+        if interaction.channel is None and interaction.reply_to is None:
+            # Done in the app's home: it shows how things are now.
+            await answer(desk, interaction)
     except (Refusal, NotFound, Forbidden) as refusal:
         _log.info("press_refused", user=user_id, action=interaction.action, value=interaction.value, why=str(refusal))
         await answer(desk, interaction, Card(summary=str(refusal)))
 
 
-async def answer(desk: Desk, interaction: Interaction, card: Card) -> None:
-    """Tell whoever did it, and nobody else: at most once, since what only one person sees cannot be looked for after a
-    worker died. Raises GatewayUnavailable where the chat asks us to come again later."""
-    if not await change("slack", interaction.key, before=_TAKEN, after=_ANSWERED):
-        return
+async def _keep_stranger(desk: Desk, interaction: Interaction) -> None:
+    """Somebody whom nobody knows here pressed a button: for the account's auditors to see, where it is one about a
+    request of an account that the workspace serves."""
     try:
-        await _answer(desk.messenger, interaction, card)
-    except GatewayRefused as error:
-        _log.warning("not_answered", team=interaction.team_id, user=interaction.user_id, reason=str(error))
-    except GatewayUnavailable as error:
-        if error.retry_after_s is not None:
-            await change("slack", interaction.key, before=_ANSWERED, after=_TAKEN)
-            raise
-        # They may have read it or not, and can do the same once more.
-        _log.warning("answer_lost", team=interaction.team_id, user=interaction.user_id, reason=str(error))
+        found = await _request(desk, interaction, interaction.value.partition(":")[0])
+    except NotFound:
+        return
+    async with in_transaction() as connection:
+        await record(
+            connection,
+            SYSTEM,
+            "refuseSlackUser",
+            account_id=found.account_id,
+            target=found.purchase_id,
+            after={"org": interaction.org, "slackUser": interaction.user_id, "pressed": interaction.action},
+        )
 
 
-async def _answer(messenger: Messenger, interaction: Interaction, card: Card) -> None:
-    """Where it was done, if we are there as well: a command can be typed anywhere."""
-    workspace, reply_to = await messenger.workspaces.of_team(interaction.team_id), interaction.reply_to
-    typed = interaction.kind is InteractionKind.COMMAND and reply_to is not None
-    if workspace is not None and interaction.channel is not None and not typed:
-        try:
-            await messenger.chat.at(workspace).whisper(interaction.channel, interaction.user_id, card)
-        except GatewayRefused:
-            if reply_to is None:
-                raise
-        else:
-            return
-    if reply_to is not None:
-        await messenger.chat.answer(reply_to, card)
+async def _request(desk: Desk, interaction: Interaction, approval_id: str) -> queries.ApprovalView:
+    """The request of that id. Raises NotFound where it is of an account that the workspace does not serve."""
+    found = (await queries.approvals_by_id([approval_id])).get(approval_id)
+    if found is None or not await desk.messenger.workspaces.serves(found.account_id, interaction.team_id):
+        raise NotFound
+    return found
 
 
 async def _decide(desk: Desk, interaction: Interaction, user_id: str) -> None:
     approval_id, _, version = interaction.value.rpartition(":")
     verdict = _VERDICTS[interaction.action]
-    found = (await queries.approvals_by_id([approval_id])).get(approval_id)
-    if found is None or not version.isdecimal():
-        raise NotFound
-    if not await desk.messenger.workspaces.serves(found.account_id, interaction.team_id):
+    await _request(desk, interaction, approval_id)
+    if not version.isdecimal():
         raise NotFound
     decision = service.Decision(
         user_id=user_id,
@@ -174,12 +161,26 @@ async def _was_ours(approval_id: str, user_id: str, verdict: Verdict) -> bool:
     return any(each.approver_id == user_id and each.verdict is verdict for each in approval.decisions)
 
 
+async def _ask_again(desk: Desk, interaction: Interaction, user_id: str) -> None:
+    """Whoever asked for a purchase, or made the key that did, asks again where nobody decided in time."""
+    expired = await _request(desk, interaction, interaction.value)
+    bought = await purchase(expired.purchase_id)
+    place = (await wallet_places([bought.wallet_id]))[bought.wallet_id]
+    standing = await standing_of(user_id)
+    own = user_id in {bought.requested_by.id, await maker_of(bought.requested_by.id)}
+    if not visible(standing, place):
+        raise NotFound
+    if not own or not may(standing, Action.PURCHASE, place):
+        raise Forbidden("Only whoever asked for this purchase can ask again.")
+    await ask_again(desk.publisher, bought.id, seen=expired.id)
+
+
 async def _wallet(desk: Desk, interaction: Interaction, user_id: str) -> tuple[Standing, Place]:
     """Whoever did it, and where the wallet stands that the value begins with. Raises NotFound where they may not know
     of it, and where the workspace does not serve its account."""
     wallet_id = interaction.value.partition(":")[0]
     place = (await wallet_places([wallet_id])).get(wallet_id)
-    standing = await refreshed(Standing(actor=Actor(kind=ActorKind.USER, id=user_id), user_id=user_id))
+    standing = await standing_of(user_id)
     if place is None or place.closed or not visible(standing, place):
         raise NotFound
     if not await desk.messenger.workspaces.serves(place.account_id, interaction.team_id):
@@ -205,6 +206,10 @@ async def _ask_more(desk: Desk, interaction: Interaction, user_id: str) -> None:
     await answer(desk, interaction, Card(summary=f"Asked for {wanted:,} credits. You are told what becomes of it."))
 
 
+async def _open_home(desk: Desk, interaction: Interaction, user_id: str) -> None:
+    """Nothing but to show it, as after all that is done there."""
+
+
 async def _answer_request(desk: Desk, interaction: Interaction, user_id: str) -> None:
     give = interaction.action == GIVE_ACTION
     await requests.answer(desk.publisher, interaction.value, user_id=user_id, give=give)
@@ -213,7 +218,12 @@ async def _answer_request(desk: Desk, interaction: Interaction, user_id: str) ->
 _WORK: Mapping[tuple[InteractionKind, str], Callable[[Desk, Interaction, str], Awaitable[None]]] = {
     (InteractionKind.PRESSED, APPROVE_ACTION): _decide,
     (InteractionKind.SUBMITTED, REJECT_ACTION): _decide,
+    (InteractionKind.PRESSED, ASK_AGAIN_ACTION): _ask_again,
     (InteractionKind.PRESSED, SNOOZE_ACTION): _snooze,
+    (InteractionKind.PRESSED, BUY_ACTION): offer,
+    (InteractionKind.PRESSED, BUY_PACKAGE_ACTION): buy,
+    (InteractionKind.COMMAND, ""): command,
+    (InteractionKind.HOME, ""): _open_home,
     (InteractionKind.SUBMITTED, ASK_MORE_ACTION): _ask_more,
     (InteractionKind.PRESSED, GIVE_ACTION): _answer_request,
     (InteractionKind.PRESSED, DECLINE_ACTION): _answer_request,

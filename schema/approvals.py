@@ -33,8 +33,6 @@ strawberry.enum(ApprovalStatus)
 strawberry.enum(Verdict)
 strawberry.enum(DecisionVia)
 
-_KEPT = "Kept with the policy; nobody is reminded or escalated to yet."
-
 LazyPurchase = Annotated["Purchase", strawberry.lazy("schema.purchases")]
 LazyPurchasePayload = Annotated["PurchasePayload", strawberry.lazy("schema.purchases")]
 
@@ -224,9 +222,9 @@ class SetApprovalPolicyInput:
     pool_id: strawberry.ID | None = None
     required_approvals: int = 1
     expires_after_hours: int = 72
-    remind_after_hours: int | None = strawberry.field(default=None, description=_KEPT)
-    escalate_after_hours: int | None = strawberry.field(default=None, description=_KEPT)
-    escalate_to_ids: list[strawberry.ID] | None = strawberry.field(default=None, description=_KEPT)
+    remind_after_hours: int | None = None
+    escalate_after_hours: int | None = None
+    escalate_to_ids: list[strawberry.ID] | None = None
     slack_channel: str | None = None
 
 

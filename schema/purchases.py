@@ -10,6 +10,7 @@ import schema.accounts
 import schema.approvals
 import schema.ledger
 from credits.accounts.rules import Action, Place, Standing, may
+from credits.approvals.renewal import ask_again
 from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
 from credits.ids import Kind
 from credits.purchases import queries, rules, service
@@ -252,6 +253,20 @@ class PurchaseMutation:
         view, place = await purchase_for(context, input.purchase_id, field="purchaseId", key_for=Action.PURCHASE)
         _check_is_own(context.standing, view, place)
         view = await renew_checkout(context.services.checkouts, view.id)
+        return PurchasePayload(purchase=Purchase.of(view))
+
+    @strawberry.mutation(description="Ask again after an approval has expired.")
+    @refusals_as(PurchasePayload)
+    async def renew_approval(
+        self,
+        info: Info,
+        input: PurchaseInput,  # noqa: A002 the API's name for it
+    ) -> PurchasePayload | None:
+        context = info.context
+        view, place = await purchase_for(context, input.purchase_id, field="purchaseId", key_for=Action.PURCHASE)
+        _check_is_own(context.standing, view, place)
+        view = await ask_again(context.services.checkouts.publisher, view.id)
+        context.forget()
         return PurchasePayload(purchase=Purchase.of(view))
 
     @strawberry.mutation(

@@ -1,90 +1,26 @@
 """Approval of purchases from the request to the payment: by pressed buttons and by the API, each decided once."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import Any
-from uuid import uuid4
 
 import pytest
 from tortoise.connection import get_connection
-from tortoise.transactions import in_transaction
 
-from app.sandbox.slack_people import SLACK_IDS
-from credits.accounts.models import AccountRole, Membership, SlackLink
-from credits.accounts.service import add_membership
-from credits.actors import SYSTEM
+from app.sandbox.slack_people import SLACK_IDS, STRANGER, TEAM_ID
+from credits.accounts.audit_log import AuditEntry
+from credits.accounts.models import Membership, SlackLink
+from credits.approvals.due import expire_due
 from credits.approvals.models import Approval, ApprovalDecision
 from credits.approvals.queries import latest_by_purchase
-from credits.approvals.rules import PolicyView
-from credits.approvals.service import expire_due, set_policy
 from credits.ledger.queries import now
 from credits.purchases.models import Purchase
+from tests.support.firm import APPROVE, REJECT, Firm, new_firm, policy
 from tests.support.service import Service
-from tests.support.slack import Posted, Slack, buttons, eventually
-
-BUY = """mutation ($wallet: ID!, $package: String!, $key: String!) { purchaseCredits(input:
-  {walletId: $wallet, packageCode: $package, idempotencyKey: $key, justification: "Open house <!channel>"}) {
-    purchase { id status checkoutUrl approval { id status viewerCanDecide } } userErrors { code } } }"""
-APPROVE = """mutation ($id: ID!) { approvePurchase(input: {purchaseId: $id}) {
-  purchase { status approval { status decisions { approver { name } verdict via } } } userErrors { code message } } }"""
-REJECT = """mutation ($id: ID!, $reason: String!) { rejectPurchase(input: {purchaseId: $id, reason: $reason}) {
-  purchase { status failureReason } userErrors { code field } } }"""
-STATE = "query ($id: ID!) { purchase(id: $id) { status checkoutUrl failureReason approval { status } } }"
-
-
-@dataclass(frozen=True, slots=True)
-class Firm:
-    """An account of its own with demo people in it: member buys, approver and deputy consent."""
-
-    service: Service
-    account_id: str
-    wallet: str
-    owner: str
-
-    async def ask_for(self, package: str = "PROFESSIONAL", *, by: str = "member") -> dict[str, Any]:
-        answer = await self.service.gql(BUY, by, wallet=self.wallet, package=package, key=uuid4().hex)
-        purchase: dict[str, Any] = answer.data["purchaseCredits"]["purchase"]
-        return purchase
-
-    async def state_of(self, purchase: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = (await self.service.gql(STATE, "member", id=purchase["id"])).data["purchase"]
-        return found
-
-    async def cards(self, purchase: dict[str, Any], count: int = 2) -> list[Posted]:
-        about = f"approval:{purchase['approval']['id']}:"
-        return await eventually(lambda: Slack(self.service).messages(about), lambda seen: len(seen) >= count)
+from tests.support.slack import Slack, buttons, eventually
 
 
 @pytest.fixture
 async def firm(service: Service) -> Firm:
-    place = await service.account()
-    owner = await service.owner_token(place.account_id)
-    at = await now()
-    async with in_transaction() as connection:
-        for name in ("member", "approver", "deputy"):
-            user_id = service.demo.users[name]
-            await add_membership(
-                connection, account_id=place.account_id, user_id=user_id, role=AccountRole.MEMBER, at=at
-            )
-    await policy(service, place.account_id, required=1, approvers=("approver", "deputy"))
-    return Firm(service, place.account_id, place.wallet_id or "", owner)
-
-
-async def policy(service: Service, account_id: str, *, required: int, approvers: tuple[str, ...]) -> None:
-    wanted = PolicyView(
-        id="",
-        account_id=account_id,
-        pool_id=None,
-        minimum_credits=500,
-        approver_ids=tuple(service.demo.users[name] for name in approvers),
-        required_approvals=required,
-        expires_after_hours=72,
-        remind_after_hours=None,
-        escalate_after_hours=None,
-        escalate_to_ids=(),
-        slack_channel=None,
-    )
-    await set_policy(SYSTEM, wanted, now=await now())
+    return await new_firm(service)
 
 
 async def test_a_large_purchase_waits_for_a_pressed_button_and_then_for_payment(service: Service, firm: Firm) -> None:
@@ -106,7 +42,7 @@ async def test_a_large_purchase_waits_for_a_pressed_button_and_then_for_payment(
     assert (small["status"], small["approval"]) == ("AWAITING_PAYMENT", None)
     assert (purchase["status"], purchase["checkoutUrl"]) == ("PENDING_APPROVAL", None)
     assert {card["channel"] for card in cards} == {"D" + "U0APPROVER"[1:], cards[1]["channel"]}
-    assert [buttons(card) for card in cards] == [["approve", "reject"]] * 2
+    assert [buttons(card) for card in cards] == [["approve", "reject", "view"]] * 2
     assert "<!channel>" not in str(cards[0]["blocks"])
     assert pressed["status"] == 200
     assert first["purchaseUpdated"]["status"] == "PENDING_APPROVAL"
@@ -191,6 +127,8 @@ async def test_a_stranger_is_told_to_have_themselves_linked(service: Service, fi
     purchase = await firm.ask_for()
     card = (await firm.cards(purchase))[0]
 
+    # To look is everybody's: that opens an address and asks for nothing.
+    await Slack(service).press(card, "view", "stranger")
     pressed = await Slack(service).press(card, "approve", "stranger")
     response = await eventually(
         lambda: service.http.get("/sandbox/slack/messages"),
@@ -200,6 +138,9 @@ async def test_a_stranger_is_told_to_have_themselves_linked(service: Service, fi
     assert pressed["status"] == 200
     assert response.status_code == 200
     assert (await firm.state_of(purchase))["status"] == "PENDING_APPROVAL"
+    (entry,) = await AuditEntry.filter(account_id=firm.account_id, target=purchase["id"])
+    assert entry.action == "refuseSlackUser"
+    assert entry.after == {"org": TEAM_ID, "slackUser": STRANGER.id, "pressed": "approve"}
 
 
 async def test_of_many_decisions_at_once_one_stands_and_the_others_are_told_who_decided(
@@ -236,10 +177,7 @@ async def test_a_press_that_is_delivered_five_times_decides_once(service: Servic
 
 
 async def test_of_two_required_the_first_approval_changes_nothing_yet(service: Service, firm: Firm) -> None:
-    at = await now()
-    async with in_transaction() as connection:
-        user_id = service.demo.users["pool_admin"]
-        await add_membership(connection, account_id=firm.account_id, user_id=user_id, role=AccountRole.MEMBER, at=at)
+    await firm.join("pool_admin")
     await policy(service, firm.account_id, required=2, approvers=("approver", "deputy", "pool_admin"))
     purchase = await firm.ask_for()
 
@@ -297,7 +235,7 @@ async def test_an_ambiguous_post_ends_with_one_card(service: Service, firm: Firm
 
 async def _drained() -> bool:
     rows = await get_connection("default").execute_query_dict(
-        "SELECT count(*) AS n FROM outbox WHERE queue = 'approvals'"
+        "SELECT count(*) AS n FROM outbox WHERE queue = 'approvals' AND job <> 'approval.remind'"
     )
     return bool(rows[0]["n"] == 0)
 

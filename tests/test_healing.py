@@ -10,9 +10,9 @@ from credits.ledger.queries import now
 from credits.purchases import checkouts, healing
 from credits.purchases import service as purchases
 from credits.purchases.models import Purchase, PurchaseStatus
+from tests.support.firm import APPROVE
 from tests.support.service import Service
 from tests.support.slack import eventually
-from tests.test_approvals import APPROVE
 from tests.test_purchases import CANCEL, Buyer, new_buyer, provider_at, session_of, wanted
 from tests.test_renewal import RENEW, asked_for
 

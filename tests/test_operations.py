@@ -13,6 +13,8 @@ from tortoise.transactions import in_transaction
 from credits.accounts.queries import account_places, department_places, pool_places
 from credits.accounts.rules import Place
 from credits.accounts.service import create_pool
+from credits.approvals.due import expire_due
+from credits.approvals.models import Approval
 from credits.ledger.queries import now
 from credits.purchases import queries
 from tests.support.service import Service
@@ -208,6 +210,11 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
             return "approver", {"input": {"purchaseId": await waiting(service), "comment": "Open house in May"}}
         case "reject-purchase":
             return "deputy", {"input": {"purchaseId": await waiting(service), "reason": "Ask again in May"}}
+        case "renew-approval":
+            purchase_id = await waiting(service)
+            await Approval.filter(purchase_id=purchase_id).update(expires_at=await now())
+            await expire_due(service.shared.hub)
+            return "member", {"input": {"purchaseId": purchase_id}}
         case "approval":
             return "member", {"id": await request_for(service, await waiting(service))}
         case "approvals-waiting":

@@ -23,9 +23,9 @@ from credits.ledger.audit import broken
 from credits.ledger.queries import now
 from credits.ledger.wallet import MAX_BALANCE
 from credits.purchases.models import Purchase
+from tests.support.firm import policy
 from tests.support.service import Service
 from tests.support.slack import Slack, eventually
-from tests.test_approvals import policy
 from tests.test_journey import SPEND
 from tests.test_purchases import BUY_MORE, Buyer, new_buyer, session_of
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -346,9 +347,10 @@ def shows(message: Posted, told: list[str]) -> bool:
 
 
 def _drawn(block: dict[str, Any]) -> Iterator[str]:
-    """The lines of a block, buttons in brackets."""
+    """The lines of a block, as they are read, buttons in brackets."""
     if "text" in block:
-        yield block["text"]["text"]
+        text = block["text"]
+        yield unescape(text["text"]) if text["type"] == "mrkdwn" else text["text"]
     if block["type"] == "actions":
         yield " ".join(f"[{each['text']['text']}]" for each in block["elements"])
 

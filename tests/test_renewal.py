@@ -12,18 +12,18 @@ from tortoise.transactions import in_transaction
 from app.sandbox.models import CheckoutSession
 from credits.accounts.models import Account, AccountRole
 from credits.accounts.service import add_membership
+from credits.approvals.due import expire_due
 from credits.approvals.models import Approval
-from credits.approvals.service import expire_due
 from credits.errors import Unavailable
 from credits.ledger.audit import broken
 from credits.ledger.queries import now
 from credits.ledger.wallet import MAX_BALANCE
 from credits.purchases.models import Purchase, PurchaseStatus, QuarantinedPayment
 from credits.purchases.renewal import renew_checkout
+from tests.support.firm import APPROVE, policy
+from tests.support.firm import BUY as BUY_FOR
 from tests.support.service import Service
 from tests.support.slack import eventually
-from tests.test_approvals import APPROVE, policy
-from tests.test_approvals import BUY as BUY_FOR
 from tests.test_purchases import (
     BUY_MORE,
     CANCEL,

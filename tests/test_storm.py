@@ -16,11 +16,12 @@ from tortoise.connection import get_connection
 from credits.approvals.models import Approval, ApprovalDecision
 from credits.ledger.audit import broken
 from credits.ledger.models import Wallet
+from tests.support.firm import BUY
 from tests.support.fleet import fleet
 from tests.support.service import SERVICE_KEY, Service, environment_of
 from tests.support.slack import eventually
 from tests.test_alerts import SPEND
-from tests.test_approvals import BUY, firm
+from tests.test_approvals import firm
 
 T = TypeVar("T")
 PURCHASES = 6

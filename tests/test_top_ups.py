@@ -32,10 +32,10 @@ from credits.top_ups.looking import look
 from credits.top_ups.models import AutoTopUp, TopUpAttempt, TopUpOutcome
 from credits.top_ups.rules import NO_CARD, Why
 from credits.top_ups.service import resume_with_other_cards
+from tests.support.firm import APPROVE, REJECT, policy
 from tests.support.service import SERVICE_KEY, Service
 from tests.support.slack import Slack, buttons, eventually
 from tests.test_alerts import SPEND
-from tests.test_approvals import APPROVE, REJECT, policy
 from tests.test_journey import BUY
 from tests.test_purchases import CANCEL, provider_at
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from credits.interactions import DONE_JOB, Desk, interaction_of, work_on
+from credits.desk.desk import Desk
+from credits.interactions import DONE_JOB, interaction_of, work_on
 from workers.delivery import Handler
 
 

@@ -23,7 +23,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from app.gateways.slack_blocks import TEXT, blocks_of, escaped, home_of, view_of
+from app.gateways.slack_blocks import BLOCKS, TEXT, blocks_of, escaped, home_of, stack_of, view_of
 from app.gateways.slack_inbound import MISSHAPEN, interaction_in, text_of
 from credits.gateways import (
     AccessRevoked,
@@ -114,7 +114,7 @@ class SlackChat:
         self._verify(body, timestamp, signature)
         return interaction_in(body.decode())
 
-    async def answer(self, reply_to: str, card: Card) -> None:
+    async def answer(self, reply_to: str, *cards: Card) -> None:
         """Answer at a `response_url`; only Slack's own are, so that nobody has us write to another address."""
         if _origin(reply_to) not in self._answered_at:
             raise GatewayRefused("no address of Slack's")
@@ -123,8 +123,8 @@ class SlackChat:
             client.proxy = None
         async with _asking(self._timeout_s):
             answered = await client.send(
-                text=escaped(card.summary, TEXT),
-                blocks=blocks_of(card),
+                text=escaped(cards[0].summary, TEXT),
+                blocks=stack_of(cards, most=BLOCKS),
                 response_type="ephemeral",
                 replace_original=False,
             )
@@ -233,14 +233,14 @@ class SlackGateway:
                 link_names=False,
             )
 
-    async def whisper(self, channel: str, user_id: str, card: Card) -> None:
+    async def whisper(self, channel: str, user_id: str, *cards: Card) -> None:
         """Tell one person in a channel something that the others do not see."""
         async with _asking(self._timeout_s):
             await self._once.chat_postEphemeral(
                 channel=channel,
                 user=user_id,
-                text=escaped(card.summary, TEXT),
-                blocks=blocks_of(card),
+                text=escaped(cards[0].summary, TEXT),
+                blocks=stack_of(cards, most=BLOCKS),
                 parse="none",
                 link_names=False,
             )

@@ -105,14 +105,19 @@ def view_of(form: Form) -> View:
 
 
 def home_of(cards: Sequence[Card]) -> View:
-    """The cards below each other; what is too much is left out."""
+    """The cards as somebody's App Home."""
+    return View(type="home", blocks=stack_of(cards, most=VIEW_BLOCKS))
+
+
+def stack_of(cards: Sequence[Card], *, most: int) -> list[Block]:
+    """The cards below each other; what is more than so many blocks is left out."""
     blocks: list[Block] = []
     for card in cards:
         more = [*([DividerBlock()] if blocks else []), *blocks_of(card)]
-        if len(blocks) + len(more) > VIEW_BLOCKS:
+        if len(blocks) + len(more) > most:
             break
         blocks += more
-    return View(type="home", blocks=blocks)
+    return blocks
 
 
 def _words(words: Words, limit: int) -> TextObject:

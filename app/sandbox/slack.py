@@ -26,11 +26,13 @@ from app.sandbox.objects import JsonObject
 from app.sandbox.slack_api import SlackError, content_of
 from app.sandbox.slack_blocks import buttons
 from app.sandbox.slack_messages import message_object
-from app.sandbox.slack_people import Team
+from app.sandbox.slack_people import Team, team_of_user
 
 _FORM = "application/x-www-form-urlencoded"
 # Slack itself gives up after three seconds; here one sees how long it would have taken.
 _TIMEOUT_S = 10.0
+# Of the form as a whole, when the service took what was submitted in no way that Slack knows.
+_TROUBLE = {"": "We had some trouble connecting. Try again?"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,19 +112,21 @@ class SlackSandbox:
         if modal is None:
             raise ApiError(404, f"No form is open before {user_id} here. /sandbox/slack/views lists those that are.")
         state = slack_views.typed_into(modal.view, values)
+        modal.view = {**modal.view, "state": {"values": state}}
         if missing := slack_views.missing_from(modal.view, state):
             modal.errors = missing
             await modal.save()
             return Answer(status=None, body=json.dumps(missing), took_ms=0)
-        view = {**slack_views.view_object(modal, _team(user_id).id), "state": {"values": state}}
+        view = slack_views.view_object(modal, team_of_user(user_id).id)
         payload = {"type": "view_submission", **self._who(user_id), "view": view}
         (answer,) = await self._interaction(payload)
         await _done(modal, answer)
         return answer
 
     async def command(self, user_id: str, channel: str, text: str, *, command: str = "/credits") -> Answer:
-        """Type a command; what the service answers at once is shown."""
-        team = _team(user_id)
+        """Type a command; what the service answers at once is shown. Refused: an answer that Slack could not show
+        (502)."""
+        team = team_of_user(user_id)
         form = {
             "token": "deprecated",
             "command": command,
@@ -140,13 +144,16 @@ class SlackSandbox:
         }
         answer = await self._send("commands", urlencode(form).encode(), _FORM)
         if answer.status == 200 and answer.body:
-            await answered(json.loads(answer.body), channel=channel, user=user_id)
+            try:
+                await answered(_object(answer.body) or {"text": answer.body}, channel=channel, user=user_id)
+            except SlackError as error:
+                raise ApiError(502, f"{command} failed with the error {error}: {answer.body[:200]}") from error
         return answer
 
     async def open_home(self, user_id: str) -> Answer:
         """Open the app by itself: the service is told, and publishes what is to be seen."""
         event = {"type": "app_home_opened", "user": user_id, "channel": slack_people.PEOPLE[user_id].direct_id}
-        return await self.event(_team(user_id), {**event, "tab": "home", "event_ts": f"{time.time():.6f}"})
+        return await self.event(team_of_user(user_id), {**event, "tab": "home", "event_ts": f"{time.time():.6f}"})
 
     async def event(self, team: Team, event: JsonObject) -> Answer:
         """Tell the service of an event."""
@@ -205,7 +212,7 @@ class SlackSandbox:
         return {
             **await self._pressed(press, block_id, button),
             "container": {"type": "view", "view_id": home.id},
-            "view": slack_views.view_object(home, _team(press.user_id).id),
+            "view": slack_views.view_object(home, team_of_user(press.user_id).id),
         }
 
     async def _pressed(self, press: Press, block_id: str, button: JsonObject) -> JsonObject:
@@ -224,7 +231,7 @@ class SlackSandbox:
         return {"type": "block_actions", **who, "enterprise": enterprise, "trigger_id": trigger_id, "actions": [action]}
 
     def _who(self, user_id: str, *, team_id: str | None = None) -> JsonObject:
-        person, team = slack_people.person(user_id), _team(user_id)
+        person, team = slack_people.person(user_id), team_of_user(user_id)
         name = person.name if person else user_id.lower()
         return {
             "api_app_id": slack_people.APP_ID,
@@ -239,32 +246,36 @@ class SlackSandbox:
         return f"{self._local_url}/sandbox/slack/response/{await slack_views.address(user_id, channel, message_ts)}"
 
 
-async def answered(body: object, *, channel: str, user: str, instead_of: str | None = None) -> None:
-    """Show what the service answers to somebody: to them alone, or to all where it says so. Raises SlackError."""
-    if not isinstance(body, dict):
-        raise SlackError("invalid_payload")
+async def answered(body: JsonObject, *, channel: str, user: str, instead_of: str | None = None) -> None:
+    """Show what the service answers to somebody: to them alone, or to all where it says so; in place of the message
+    that it answers, where it says that. Raises SlackError."""
     content = content_of(body)
-    if body.get("response_type") == "in_channel":
-        await slack_messages.post(channel, content)
+    if instead_of is not None and body.get("replace_original"):
+        await slack_messages.replace(instead_of, content)
     else:
-        await slack_messages.answer(
-            channel, user, content, instead_of=instead_of if body.get("replace_original") else None
+        await slack_messages.post(
+            channel, content, only_for=None if body.get("response_type") == "in_channel" else user
         )
 
 
 async def _done(modal: SlackView, answer: Answer) -> None:
     """What becomes of a form that was submitted: https://docs.slack.dev/surfaces/modals#response_actions"""
-    told = json.loads(answer.body) if answer.status == 200 and answer.body else {}
-    if answer.status != 200 or told.get("response_action") == "errors":
-        modal.errors = told.get("errors", {"": "We had some trouble connecting. Try again?"})
-        await modal.save()
-    else:
+    told = _object(answer.body)
+    if answer.status == 200 and (not answer.body or told.get("response_action") == "clear"):
         await modal.delete()
+    else:
+        wrong = told.get("errors") if told.get("response_action") == "errors" else None
+        modal.errors = wrong if isinstance(wrong, dict) and wrong else _TROUBLE
+        await modal.save()
 
 
-def _team(user_id: str) -> Team:
-    person = slack_people.PEOPLE.get(user_id)
-    return slack_people.TEAMS[person.team_id] if person else slack_people.SANDBOX
+def _object(body: str) -> JsonObject:
+    """What stands in an answer; nothing where that is no JSON object."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def signature(body: bytes, *, secret: str, at: int) -> str:

@@ -13,6 +13,7 @@ from app.sandbox.objects import JsonObject
 from app.sandbox.slack_blocks import problems
 from app.sandbox.slack_messages import Content, message_object
 from app.sandbox.slack_people import Person, Team
+from app.sandbox.slack_views import Use
 
 Arguments = Mapping[str, object]
 
@@ -22,7 +23,8 @@ _USER_ID = re.compile("[UW][A-Z0-9]{8,10}")
 _UNKEPT = re.compile("[\x00\ud800-\udfff]")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _TRIGGERS = {"expired": "expired_trigger_id", "used": "exchanged_trigger_id", "unknown": "invalid_trigger_id"}
-_TRIGGERS = {"expired": "expired_trigger_id", "used": "exchanged_trigger_id", "unknown": "invalid_trigger_id"}
+# A channel that is archived can still be read.
+_UNREADABLE = ("not_in_channel", "channel_not_found")
 CLIENT_ID = CLIENT_SECRET = "sandbox"  # noqa: S105 it opens nothing
 
 
@@ -78,8 +80,10 @@ async def _auth_test(team: Team, _: Arguments) -> JsonObject:
 async def _post_message(team: Team, arguments: Arguments) -> JsonObject:
     channel = await _reachable(team, arguments)
     thread_ts = _string(arguments, "thread_ts") or None
-    if thread_ts is not None and await slack_messages.find(thread_ts) is None:
-        raise SlackError("thread_not_found")
+    if thread_ts is not None:
+        asked = await slack_messages.find(thread_ts)
+        if asked is None or asked.channel != channel:
+            raise SlackError("thread_not_found")
     content, metadata = content_of(arguments), _metadata(arguments)
     message = await slack_messages.post(channel, content, metadata=metadata, thread_ts=thread_ts)
     return {"channel": channel, "ts": message.ts, "message": message_object(message)}
@@ -126,22 +130,24 @@ async def _list(team: Team, _: Arguments) -> JsonObject:
 
 async def _history(team: Team, arguments: Arguments) -> JsonObject:
     """By the conversation's id only: unlike posting, reading knows no `#name`."""
-    channel, limit = _readable(team, arguments), _limit(arguments)
+    channel, limit = await _readable(team, arguments), _limit(arguments)
     return _page_of(await slack_messages.history(channel, limit=limit + 1), arguments, limit)
 
 
 async def _replies(team: Team, arguments: Arguments) -> JsonObject:
-    channel, limit, ts = _readable(team, arguments), _limit(arguments), _string(arguments, "ts")
+    channel, limit, ts = await _readable(team, arguments), _limit(arguments), _string(arguments, "ts")
     found = await slack_messages.replies(channel, ts, limit=limit + 1) if slack_messages.is_ts(ts) else []
     if not found:
         raise SlackError("thread_not_found")
     return _page_of(found, arguments, limit)
 
 
-def _readable(team: Team, arguments: Arguments) -> str:
+async def _readable(team: Team, arguments: Arguments) -> str:
     channel = _string(arguments, "channel")
     if slack_people.conversation(channel, team) != channel:
         raise SlackError("channel_not_found")
+    if (word := await slack_troubles.word_of(channel)) in _UNREADABLE:
+        raise SlackError(str(word))
     return channel
 
 
@@ -171,11 +177,13 @@ async def _user_info(team: Team, arguments: Arguments) -> JsonObject:
 
 
 async def _open_view(team: Team, arguments: Arguments) -> JsonObject:
-    ticket = await slack_views.use(_string(arguments, "trigger_id"))
+    view = _view(arguments, "modal")
+    ticket = await slack_views.use(_string(arguments, "trigger_id"), Use.TRIGGER)
     if isinstance(ticket, str):
         raise SlackError(_TRIGGERS[ticket])
-    opened = await slack_views.open_modal(ticket.user, _view(arguments, "modal"))
-    return {"view": slack_views.view_object(opened, team.id)}
+    if slack_people.team_of_user(ticket.user) != team:
+        raise SlackError("invalid_trigger_id")
+    return {"view": slack_views.view_object(await slack_views.open_modal(ticket.user, view), team.id)}
 
 
 async def _publish(team: Team, arguments: Arguments) -> JsonObject:
@@ -203,10 +211,10 @@ async def _access(arguments: Arguments) -> JsonObject:
     """https://docs.slack.dev/reference/methods/oauth.v2.access"""
     if (_string(arguments, "client_id"), _string(arguments, "client_secret")) != (CLIENT_ID, CLIENT_SECRET):
         raise SlackError("invalid_client_id")
-    ticket = await slack_views.use(_string(arguments, "code"))
+    ticket = await slack_views.use(_string(arguments, "code"), Use.CODE)
     if isinstance(ticket, str):
         raise SlackError("invalid_code")
-    team = slack_people.TEAMS[slack_people.PEOPLE[ticket.user].team_id]
+    team = slack_people.team_of_user(ticket.user)
     await slack_troubles.clear(team.id)
     return {
         "access_token": team.token,

@@ -78,11 +78,11 @@ async def replies(channel: str, ts: str, *, limit: int) -> list[SlackMessage]:
     return await found.order_by("ts").limit(limit)
 
 
-async def answer(channel: str, only_for: str, content: Content, *, instead_of: str | None = None) -> None:
-    """What one person is answered; in place of a message that they alone see, if it is one."""
-    if instead_of is not None and await SlackMessage.filter(ts=instead_of, only_for=only_for).exists():
-        await SlackMessage.filter(ts=instead_of).delete()
-    await post(channel, content, only_for=only_for)
+async def replace(ts: str, content: Content) -> None:
+    """Show this in the message's place, as whoever was pressed on it may answer: also what only one person sees."""
+    await SlackMessage.filter(ts=ts).update(
+        text=content.text, blocks=with_ids(content.blocks), edited_ts=_ts(time.time_ns() // 1000)
+    )
 
 
 async def latest(channel: str | None, *, limit: int) -> list[SlackMessage]:

@@ -1,5 +1,6 @@
 """The pages of the sandbox's Slack: what is looked at, as whom, and what is pressed, typed and submitted there."""
 
+from collections.abc import Mapping
 from typing import cast
 from urllib.parse import parse_qs, urlencode
 
@@ -44,7 +45,7 @@ async def _page(request: Request) -> Response:
         raise ApiError(404, f"There is no conversation {channel!r} in {team.name}. Choose one beside.")
     written = await slack_messages.conversations()
     messages = [] if channel == HOME else await slack_messages.latest(channel, limit=_SHOWN)
-    roots, replies = slack_pages.threads(messages)
+    roots, replies = slack_pages.threads(each for each in messages if each.only_for in (None, actor.id))
     shown = View(
         team=team,
         channel=channel,
@@ -100,7 +101,7 @@ async def _type(request: Request) -> Response:
 async def _open_home(request: Request) -> Response:
     form = await read_form(request)
     actor = _actor(form.get("as", ""))
-    return _back(form, actor, await _slack(request).open_home(actor.id))
+    return _back({**form, "channel": HOME}, actor, await _slack(request).open_home(actor.id))
 
 
 @as_page
@@ -127,8 +128,9 @@ def _back(form: dict[str, str], actor: Person, answer: Answer) -> Response:
 async def _authorize(request: Request) -> Response:
     """https://docs.slack.dev/authentication/installing-with-oauth"""
     query = request.query_params
-    if query.get("client_id") != CLIENT_ID or not query.get("redirect_uri", "").startswith(("http://", "https://")):
-        raise ApiError(400, "invalid_client_id: this Slack knows the client id sandbox, and wants a redirect_uri.")
+    if query.get("client_id") != CLIENT_ID:
+        raise ApiError(400, f"invalid_client_id: this Slack knows the client id {CLIENT_ID} only.")
+    _way_back(query)
     people = [person for team in reversed(TEAMS.values()) for person in team.people]
     return slack_pages.authorize_page(people, {name: query.get(name, "") for name in ("redirect_uri", "state")})
 
@@ -141,7 +143,15 @@ async def _allow(request: Request) -> Response:
         answer["code"] = await slack_views.code(_actor(form.get("user", "")).id)
     else:
         answer["error"] = "access_denied"
-    return RedirectResponse(f"{form.get('redirect_uri', '')}?{urlencode(answer)}", 303)
+    uri = _way_back(form)
+    return RedirectResponse(f"{uri}{'&' if '?' in uri else '?'}{urlencode(answer)}", 303)
+
+
+def _way_back(fields: Mapping[str, str]) -> str:
+    uri = fields.get("redirect_uri", "")
+    if not uri.startswith(("http://", "https://")):
+        raise ApiError(400, "bad_redirect_uri: redirect_uri is an address that begins with http:// or https://.")
+    return uri
 
 
 def _slack(request: Request) -> SlackSandbox:

@@ -24,7 +24,7 @@ from app.sandbox.slack_people import APP_NAME, CHANNELS, PEOPLE, TEAMS, Person, 
 
 _STYLE = Path(__file__).with_name("slack.css").read_text(encoding="utf-8")
 _BANNER = """<strong>Sandbox.</strong> This plays Slack. Nobody outside is told anything.
-<a href="/sandbox/">Stripe and clock</a>"""
+<a href="/sandbox/mail/">Mail</a> · <a href="/sandbox/">Stripe and clock</a>"""
 # The service works on a press after it has answered; by then the outcome shows.
 _LOOK_AGAIN_S = 2
 HOME = "home"
@@ -103,7 +103,7 @@ def _sidebar(view: View) -> str:
 <button>Switch</button></div></form>
 <h2>Channels</h2><ul>{"".join(channels)}</ul>
 <h2>Direct messages</h2><ul>{"".join(directs)}</ul>
-<h2>Apps</h2><ul>{_place(view, HOME, view.actor, _face(APP_NAME) + APP_NAME)}</ul></nav>"""
+<h2>Apps</h2><ul><li>{_to_home(view, _face(APP_NAME) + APP_NAME)}</li></ul></nav>"""
 
 
 def _choice(person: Person, actor: Person) -> str:
@@ -115,16 +115,20 @@ def _place(view: View, key: str, actor: Person, label: str) -> str:
     return f'<li><a href="{escape(address(key, actor))}"{here}>{label}</a></li>'
 
 
+def _to_home(view: View, label: str) -> str:
+    """The app is told whenever its home is opened, so it is no plain link."""
+    here = ' aria-current="page"' if view.channel == HOME else ""
+    return _hidden_form("/sandbox/slack/open-home", view, f"<button{here}>{label}</button>")
+
+
 def _head(view: View) -> str:
-    if view.channel == HOME:
-        open_home = _hidden_form("/sandbox/slack/open-home", view, '<button class="button default">Open again</button>')
-        whose = f"<p>Home of {escape(view.actor.real_name)}</p>"
-        return f"<header><h1>{_face(APP_NAME)}{APP_NAME}</h1>{whose}{open_home}</header>"
-    person = partner(view.channel)
-    if person is None:
+    """Of the app by itself, the two tabs that it has."""
+    if view.channel in CHANNELS:
         return f'<header><h1><span class="sign">#</span>{CHANNELS[view.channel]}</h1></header>'
-    told = f"{APP_NAME} writes to {person.real_name}"
-    return f"<header><h1>{_face(APP_NAME)}{APP_NAME}</h1><p>{escape(told)}</p></header>"
+    here = "" if view.channel == HOME else ' aria-current="page"'
+    messages = f'<a href="{escape(address(view.actor.direct_id, view.actor))}"{here}>Messages</a>'
+    return f"""<header><h1>{_face(APP_NAME)}{APP_NAME}</h1><p>with {escape(view.actor.real_name)}</p></header>
+<div class="tabs">{_to_home(view, "Home")}{messages}</div>"""
 
 
 def _answer(answer: tuple[str, bool] | None) -> str:
@@ -144,7 +148,7 @@ def _conversation(view: View) -> str:
 
 def _home(view: View) -> str:
     if view.home is None:
-        return '<p class="empty">The app shows nothing here yet. Open it again.</p>'
+        return '<p class="empty">The app shows nothing here yet.</p>'
     body = "".join(_block(block, view) for block in parts(view.home.view, "blocks"))
     return f'<div class="home"><div class="message">{_form("", view, body)}</div></div>'
 
@@ -163,8 +167,7 @@ def _messages(view: View) -> str:
 
 
 def _list(messages: Iterable[SlackMessage], view: View) -> str:
-    seen = (message for message in messages if message.only_for in (None, view.actor.id))
-    return f"<ol>{''.join(_message(message, view) for message in seen)}</ol>"
+    return f"<ol>{''.join(_message(message, view) for message in messages)}</ol>"
 
 
 def _message(message: SlackMessage, view: View) -> str:
@@ -215,10 +218,12 @@ def _modal(view: View) -> str:
     fields = "".join(f'<input type="hidden" name="{name}" value="{value}">' for name, value in hidden.items())
     submit = html_of(shown["submit"]) if "submit" in shown else "Submit"
     close = html_of(shown["close"]) if "close" in shown else "Cancel"
-    return f"""<div class="overlay" role="dialog" aria-modal="true"><form class="dialog" method="post"
- action="/sandbox/slack/submit-form">{fields}<h2>{html_of(shown["title"])}</h2>{told}<div class="message">{body}</div>
-<div class="actions"><button class="button default" name="close" value="yes" formnovalidate>{close}</button>
-<button class="button primary">{submit}</button></div></form></div>"""
+    # What submits comes first, so that the enter key does that; it stands last all the same.
+    return f"""<div class="overlay" role="dialog" aria-modal="true"><form class="dialog modal" method="post"
+ action="/sandbox/slack/submit-form">{fields}<div class="bar">{_face(APP_NAME)}<h2>{html_of(shown["title"])}</h2></div>
+<div class="message">{told}{body}</div>
+<div class="actions reversed"><button class="button primary">{submit}</button>
+<button class="button default" name="close" value="yes" formnovalidate>{close}</button></div></form></div>"""
 
 
 def _wrong(block_id: str, wrong: Mapping[str, str]) -> str:
@@ -233,7 +238,7 @@ def _block(block: JsonObject, view: View) -> str:
         case "section":
             return _section(block, zone)
         case "input":
-            return _input(block)
+            return _input(block, _typed(block, view.modal))
         case "actions":
             return f'<div class="actions">{"".join(_button(each, view) for each in parts(block, "elements"))}</div>'
         case "image":
@@ -253,7 +258,16 @@ def _section(block: JsonObject, zone: str) -> str:
     return text + (f'<div class="fields">{fields}</div>' if fields else "")
 
 
-def _input(block: JsonObject) -> str:
+def _typed(block: JsonObject, modal: SlackView | None) -> str:
+    """What stood in the input when it was submitted last."""
+    element = block["element"]
+    assert isinstance(element, dict)  # noqa: S101 for mypy: it was checked when it was opened
+    kept = modal.view.get("state") if modal else None
+    values = kept.get("values", {}) if isinstance(kept, dict) else {}
+    return str(values.get(block["block_id"], {}).get(element["action_id"], {}).get("value") or "")
+
+
+def _input(block: JsonObject, typed: str) -> str:
     element = block["element"]
     assert isinstance(element, dict)  # noqa: S101 for mypy: it was checked when it was opened
     hint = element.get("placeholder")
@@ -261,7 +275,13 @@ def _input(block: JsonObject) -> str:
     optional = ' <span class="soft">(optional)</span>' if block.get("optional") else ""
     name, most = escape(f"typed-{element['action_id']}"), element.get("max_length", 3000)
     bounds = f'name="{name}" autocomplete="off" maxlength="{most}"{shown}'
-    box = f"<textarea rows=4 {bounds}></textarea>" if element.get("multiline") else f"<input {bounds}>"
+    text = escape(typed)
+    # A browser leaves out one line's end after the tag.
+    box = (
+        f"<textarea rows=4 {bounds}>\n{text}</textarea>"
+        if element.get("multiline")
+        else f'<input {bounds} value="{text}">'
+    )
     return f'<label class="input">{html_of(block["label"])}{optional}{box}</label>'
 
 
@@ -278,8 +298,8 @@ def _button(button: JsonObject, view: View) -> str:
     back = escape(address(view.channel, view.actor))
     return f"""<details><summary class="{look}">{label}</summary><div class="confirm">
 <h4>{html_of(confirm["title"])}</h4><p>{html_of(confirm["text"])}</p>
-<div class="actions"><a class="button default" href="{back}">{html_of(confirm["deny"])}</a>
-{press}{html_of(confirm["confirm"])}</button></div></div></details>"""
+<div class="actions reversed">{press}{html_of(confirm["confirm"])}</button>
+<a class="button default" href="{back}">{html_of(confirm["deny"])}</a></div></div></details>"""
 
 
 def _face(name: str) -> str:

@@ -124,6 +124,12 @@ def team_of(conversation_id: str) -> Team:
     return next(team for team in TEAMS.values() if conversation_id in team.channels)
 
 
+def team_of_user(user_id: str) -> Team:
+    """The workspace that somebody is told to be in; who is in none here comes from elsewhere into the first."""
+    found = PEOPLE.get(user_id)
+    return TEAMS[found.team_id] if found else SANDBOX
+
+
 def with_token(token: str) -> Team | None:
     """The workspace that a token is good for; any that begins as the first one's is that one's."""
     if token == LUMEN.token:

@@ -31,6 +31,7 @@ from app.sandbox.slack import Press, SlackSandbox, answered
 from app.sandbox.slack_faults import Fault
 from app.sandbox.slack_page_routes import page_routes
 from app.sandbox.slack_people import CHANNELS, PEOPLE, Person
+from app.sandbox.slack_views import Use
 
 _CLICK = ("ts", "action_id", "user", "value", "channel", "team_id", "enterprise_id", "force", "deliveries")
 _TROUBLE = ("channel", "gone", "user", "deactivated", "team", "installed", "revoked")
@@ -188,9 +189,9 @@ async def _views(request: Request) -> Response:
 
 async def _respond(request: Request) -> Response:
     """What the service answers at an address that came with a press or a command."""
-    ticket = await slack_views.use(request.path_params["ticket"])
+    ticket = await slack_views.use(request.path_params["ticket"], Use.ADDRESS)
     if isinstance(ticket, str) or ticket.channel is None:
-        return PlainTextResponse("expired_url" if ticket in ("expired", "used") else "no_active_hooks", 404)
+        return PlainTextResponse("no_active_hooks" if ticket == "unknown" else "expired_url", 404)
     try:
         body = await read_object(request)
         await answered(body, channel=ticket.channel, user=ticket.user, instead_of=ticket.message_ts)
@@ -200,9 +201,7 @@ async def _respond(request: Request) -> Response:
 
 
 async def _order_trouble(request: Request) -> Response:
-    fields = await read_json(
-        request, allowed=("channel", "gone", "user", "deactivated", "team", "installed", "revoked")
-    )
+    fields = await read_json(request, allowed=_TROUBLE)
     if "team" in fields:
         await _trouble_team(request, fields)
     elif "user" in fields:

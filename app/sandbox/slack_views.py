@@ -5,15 +5,23 @@ at. https://docs.slack.dev/surfaces/modals
 import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 
 from tortoise.expressions import F
 
-from app.sandbox.models import SlackTicket, SlackView
+from app.sandbox.models import ID_LENGTH, SlackTicket, SlackView
 from app.sandbox.objects import JsonObject
 from app.sandbox.slack_blocks import length, problems, text_problems, with_ids
 
-TRIGGER_S, ANSWER_S, ANSWERS, CODE_S = 3, 1800, 5, 600
 _TITLE, _METADATA, _BLOCKS, _CALLBACK = 24, 3000, 100, 255
+
+
+class Use(Enum):
+    """What a ticket is for: how its id begins, how often it is good, and for how many seconds."""
+
+    TRIGGER = ("trigger", 1, 3)
+    ADDRESS = ("answer", 5, 1800)
+    CODE = ("code", 1, 600)
 
 
 def view_problems(view: JsonObject, kind: str) -> list[str]:
@@ -76,24 +84,23 @@ def view_object(row: SlackView, team_id: str) -> JsonObject:
 
 async def trigger(user: str) -> str:
     """Lets one form be opened before this person within three seconds."""
-    return await _ticket(user, uses=1, seconds=TRIGGER_S)
+    return await _ticket(Use.TRIGGER, user)
 
 
 async def address(user: str, channel: str, message_ts: str | None = None) -> str:
     """Lets this person be answered five times within half an hour."""
-    return await _ticket(user, uses=ANSWERS, seconds=ANSWER_S, channel=channel, message_ts=message_ts)
+    return await _ticket(Use.ADDRESS, user, channel=channel, message_ts=message_ts)
 
 
 async def code(user: str) -> str:
     """Stands for somebody who allowed the app to be installed."""
-    return await _ticket(user, uses=1, seconds=CODE_S)
+    return await _ticket(Use.CODE, user)
 
 
-async def _ticket(
-    user: str, *, uses: int, seconds: int, channel: str | None = None, message_ts: str | None = None
-) -> str:
+async def _ticket(what_for: Use, user: str, *, channel: str | None = None, message_ts: str | None = None) -> str:
+    name, uses, seconds = what_for.value
     ticket = await SlackTicket.create(
-        id=secrets.token_hex(16),
+        id=f"{name}-{secrets.token_hex(16)}",
         user=user,
         channel=channel,
         message_ts=message_ts,
@@ -103,10 +110,10 @@ async def _ticket(
     return ticket.id
 
 
-async def use(ticket_id: str) -> SlackTicket | str:
+async def use(ticket_id: str, what_for: Use) -> SlackTicket | str:
     """Use it once; the word for why not: `unknown`, `expired` or `used`."""
-    found = await SlackTicket.get_or_none(id=ticket_id[:80])
-    if found is None:
+    found = await SlackTicket.get_or_none(id=ticket_id[:ID_LENGTH])
+    if found is None or not ticket_id.startswith(f"{what_for.value[0]}-"):
         return "unknown"
     if found.until < _now():
         return "expired"

@@ -57,7 +57,8 @@ class ApprovalPolicy(Model):
 
 class Approval(Model):
     """The consent that a purchase waits for. The policy is copied: a request keeps the one it began with. `version`
-    rises with every decision; buttons carry it."""
+    rises when it is decided; buttons carry it. `reminded_at` and `escalated_at` say when either became due; from then
+    on `escalate_to_ids` are those whom the escalation added to the approvers."""
 
     id = fields.CharField(ID_LENGTH, primary_key=True)
     account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("credits.Account", on_delete=fields.RESTRICT)

@@ -33,7 +33,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalView:
-    """A request for consent as it is now, with the decisions so far, oldest first."""
+    """A request for consent as it is now, with the decisions so far, oldest first. `escalated_to` are those whom an
+    escalation asked too."""
 
     id: str
     account_id: str
@@ -46,6 +47,9 @@ class ApprovalView:
     created_at: datetime
     expires_at: datetime
     decided_at: datetime | None
+    reminded_at: datetime | None
+    escalated_at: datetime | None
+    escalated_to: tuple[str, ...]
     decisions: tuple[Decision, ...]
 
     @property
@@ -127,7 +131,7 @@ async def waiting_for(user_id: str) -> list[ApprovalView]:
     """What waits for this person's decision, oldest first."""
     rows = await get_connection("default").execute_query_dict(
         "SELECT a.id FROM approvals a JOIN purchases p ON p.id = a.purchase_id"
-        " JOIN memberships m ON m.account_id = a.account_id AND m.user_id = $1"
+        " JOIN memberships m ON m.account_id = a.account_id AND m.user_id = $1 AND m.role <> 'AUDITOR'"
         " WHERE a.status = 'PENDING' AND a.expires_at > credits_now() AND a.approver_ids ? $1"
         " AND p.requested_by_id <> $1"
         " AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.id = p.requested_by_id AND k.made_by = $1) AND NOT EXISTS"
@@ -167,5 +171,8 @@ def _view(row: Approval, decisions: tuple[Decision, ...]) -> ApprovalView:
         created_at=row.created_at,
         expires_at=row.expires_at,
         decided_at=row.decided_at,
+        reminded_at=row.reminded_at,
+        escalated_at=row.escalated_at,
+        escalated_to=tuple(row.escalate_to_ids) if row.escalated_at else (),
         decisions=decisions,
     )

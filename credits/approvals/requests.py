@@ -13,6 +13,9 @@ from credits.outbox import Message, Queue
 
 REQUESTED_JOB = "approval.requested"
 DECIDED_JOB = "approval.decided"
+REMIND_JOB = "approval.remind"
+ESCALATED_JOB = "approval.escalated"
+FOLLOW_JOB = "approval.follow"
 
 # A person and the keys that they made are one requester.
 _COUNTED = """
@@ -88,6 +91,16 @@ async def withdraw(connection: BaseDBAsyncClient, *, purchase_id: str) -> None:
     await outbox.add(connection, [message(DECIDED_JOB, row["account_id"], row["id"]) for row in found])
 
 
-def message(job: str, account_id: str, approval_id: str) -> Message:
+async def follow(connection: BaseDBAsyncClient, purchase_id: str) -> None:
+    """A purchase has moved on: where it was approved, write down that whoever asked for it is to see that on their
+    card."""
+    found = await connection.execute_query_dict(
+        "SELECT id, account_id FROM approvals WHERE purchase_id = $1 AND status = 'APPROVED'", [purchase_id]
+    )
+    await outbox.add(connection, [message(FOLLOW_JOB, row["account_id"], row["id"]) for row in found])
+
+
+def message(job: str, account_id: str, approval_id: str, *, due_at: datetime | None = None) -> Message:
     """Work about an approval."""
-    return Message(account_id=account_id, queue=Queue.APPROVALS, job=job, payload={"approval_id": approval_id})
+    payload = {"approval_id": approval_id}
+    return Message(account_id=account_id, queue=Queue.APPROVALS, job=job, payload=payload, due_at=due_at)

@@ -11,7 +11,7 @@ from credits import outbox
 from credits.access.queries import maker_of
 from credits.accounts.audit_log import record
 from credits.accounts.models import AccountRole, Membership, User
-from credits.actors import Actor
+from credits.actors import Actor, ActorKind
 from credits.approvals import queries
 from credits.approvals.models import (
     Approval,
@@ -57,8 +57,8 @@ class Decision:
 async def decide(publisher: Publisher, approval_id: str, decision: Decision) -> ApprovalView:
     """Record a decision; the one that settles it moves the purchase on, or ends it, in the same commit.
 
-    Refused: SELF_APPROVAL, NOT_AN_APPROVER, APPROVAL_EXPIRED, ALREADY_DECIDED (with who did and when), and a
-    rejection without a reason.
+    Refused: SELF_APPROVAL (which the audit log keeps), NOT_AN_APPROVER, APPROVAL_EXPIRED, ALREADY_DECIDED (with who did
+    and when), WRONG_STATE for a request that has changed since it was seen, and a rejection without a reason.
     """
     comment = clean(decision.comment, field="reason" if decision.verdict is Verdict.REJECT else "comment", lines=True)
     if decision.verdict is Verdict.REJECT and not (comment or "").strip():
@@ -68,9 +68,28 @@ async def decide(publisher: Publisher, approval_id: str, decision: Decision) -> 
         async with in_transaction() as connection:
             return await _decide(connection, approval_id, decision, comment)
 
-    row = await trying_again(work)
+    try:
+        row = await trying_again(work)
+    except Refusal as refusal:
+        if refusal.code is RefusalCode.SELF_APPROVAL:
+            await _keep_self_approval(approval_id, decision)
+        raise
     await _told(publisher, row)
     return (await queries.approvals_by_id([approval_id]))[approval_id]
+
+
+async def _keep_self_approval(approval_id: str, decision: Decision) -> None:
+    """Nothing was decided; that somebody tried is for the account's auditors to see."""
+    row = await Approval.get(id=approval_id)
+    async with in_transaction() as connection:
+        await record(
+            connection,
+            Actor(kind=ActorKind.USER, id=decision.user_id),
+            "approvePurchase" if decision.verdict is Verdict.APPROVE else "rejectPurchase",
+            account_id=row.__dict__["account_id"],
+            target=row.__dict__["purchase_id"],
+            after={"refused": RefusalCode.SELF_APPROVAL, "via": decision.via},
+        )
 
 
 async def _decide(connection: BaseDBAsyncClient, approval_id: str, decision: Decision, comment: str | None) -> Approval:
@@ -142,9 +161,9 @@ async def _move(connection: BaseDBAsyncClient, purchase_id: str, to: PurchaseSta
 
 
 async def _already(row: Approval) -> str:
-    last = await ApprovalDecision.filter(approval_id=row.id).order_by("-id").first()
     when = f"{row.decided_at:%Y-%m-%d %H:%M} UTC"
-    if last is None:
+    last = await ApprovalDecision.filter(approval_id=row.id).order_by("-id").first()
+    if last is None or row.status not in {ApprovalStatus.APPROVED, ApprovalStatus.REJECTED}:
         return f"This was {_PAST[row.status]} at {when}."
     approver = await User.get(id=last.approver_id)
     return f"This was {_PAST[row.status]} by {approver.name} at {when}."
@@ -156,40 +175,16 @@ async def _told(publisher: Publisher, row: Approval) -> None:
     await publisher.publish(purchase_channel(columns["purchase_id"]), columns["purchase_id"])
 
 
-_EXPIRE = """
-WITH late AS (
-    SELECT id FROM approvals WHERE status = 'PENDING' AND expires_at <= (SELECT credits_now())
-    ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED
-)
-UPDATE approvals SET status = 'EXPIRED', decided_at = credits_now(), version = version + 1
-WHERE id IN (SELECT id FROM late) RETURNING id, account_id, purchase_id
-"""
-
-
-async def expire_due(publisher: Publisher) -> int:
-    """End the requests whose time is up, and their purchases; returns how many. Safe to be done twice at once."""
-    async with in_transaction() as connection:
-        ended = await connection.execute_query_dict(_EXPIRE)
-        undecided = Purchase.filter(
-            id__in=[row["purchase_id"] for row in ended], status=PurchaseStatus.PENDING_APPROVAL
-        ).using_db(connection)
-        await move(undecided, PurchaseStatus.EXPIRED, reason="Nobody decided in time.")
-        await outbox.add(connection, [message(DECIDED_JOB, row["account_id"], row["id"]) for row in ended])
-    for row in ended:
-        await publisher.publish(approvals_channel(row["account_id"]), row["id"])
-        await publisher.publish(purchase_channel(row["purchase_id"]), row["purchase_id"])
-    return len(ended)
-
-
 async def set_policy(actor: Actor, wanted: PolicyView, *, now: datetime) -> PolicyView:
     """Make the policy, or change the one of the same pool and minimum. Requests that are open keep theirs. Refused: one
-    that could never be met, and people who are not members of the account."""
+    that could never be met, and people who are not members of the account or only look on as auditors."""
     check_policy(wanted)
     channel = clean(wanted.slack_channel, field="slackChannel", limit=80)
     for ids, field in ((wanted.approver_ids, "approverIds"), (wanted.escalate_to_ids, "escalateToIds")):
-        members = await Membership.filter(account_id=wanted.account_id, user_id__in=list(ids)).count()
-        if members != len(set(ids)) or len(set(ids)) != len(ids):
-            raise Refusal(RefusalCode.INVALID, "Name members of the account, each once.", field=field)
+        members = Membership.filter(account_id=wanted.account_id, user_id__in=list(ids), role__not=AccountRole.AUDITOR)
+        if await members.count() != len(set(ids)) or len(set(ids)) != len(ids):
+            why = "Name members of the account who are no auditors, each once."
+            raise Refusal(RefusalCode.INVALID, why, field=field)
     async with in_transaction() as connection:
         row = await ApprovalPolicy.get_or_none(
             account_id=wanted.account_id,

@@ -50,6 +50,10 @@ RETURNING m.id, m.attempts
 """
 _LEAVE = "UPDATE chat_messages SET posting_until = clock_timestamp() WHERE dedupe = $1 AND attempts = $2 AND ts IS NULL"
 _POSTED = "UPDATE chat_messages SET channel = $2, ts = $3, posted_at = credits_now() WHERE dedupe = $1 AND ts IS NULL"
+_LAST_TOLD = """
+SELECT user_id, max(posted_at) AS told_at FROM chat_messages
+WHERE subject = $1 AND user_id = ANY($2) AND posted_at IS NOT NULL GROUP BY user_id
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,10 +163,10 @@ class Messenger:
                 later.add(error)
         later.raise_("Not every thread could be answered yet.")
 
-    async def told_since(self, subject: str, user_ids: Sequence[str], since: datetime) -> set[str]:
-        """Those of these people who were told something about the subject since then, by chat or mail."""
-        rows = await ChatMessage.filter(subject=subject, user_id__in=list(user_ids), posted_at__gt=since)
-        return {row.user_id for row in rows if row.user_id}
+    async def last_told(self, subject: str, user_ids: Sequence[str]) -> dict[str, datetime]:
+        """When these people were last told of the subject directly, by chat or mail; who never was is left out."""
+        rows = await get_connection("default").execute_query_dict(_LAST_TOLD, [subject, list(user_ids)])
+        return {row["user_id"]: row["told_at"] for row in rows}
 
     async def _posted(self, subject: str) -> list[ChatMessage]:
         return await ChatMessage.filter(subject=subject, ts__not_isnull=True, channel__not_isnull=True).order_by("id")

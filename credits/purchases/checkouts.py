@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import structlog
+from tortoise.transactions import in_transaction
 
+from credits.approvals.requests import follow
+from credits.faults import trying_again
 from credits.gateways import (
+    Checkout,
     CheckoutRequest,
     GatewayRefused,
     GatewayUnavailable,
@@ -60,14 +64,23 @@ async def open_checkout(checkouts: Checkouts, purchase_id: str) -> None:
         _log.error("checkout_refused", purchase=purchase_id, reason=str(error))
         await _fail(checkouts, purchase, str(error)[:500])
         return
-    waiting = Purchase.filter(
-        id=purchase_id, status=PurchaseStatus.AWAITING_PAYMENT, checkout_attempt=purchase.checkout_attempt
-    )
-    if not await waiting.update(checkout_id=checkout.id, checkout_url=checkout.url):
+    if not await trying_again(lambda: _keep(purchase, checkout)):
         # It moved on while the provider was asked: nobody shall pay what is no longer wanted.
         await checkouts.gateway.expire_checkout(checkout.id)
         return
     await checkouts.publisher.publish(purchase_channel(purchase_id), purchase_id)
+
+
+async def _keep(purchase: PurchaseView, checkout: Checkout) -> bool:
+    """The checkout as the one where the purchase is paid; False where that is no longer wanted."""
+    async with in_transaction() as connection:
+        waiting = Purchase.filter(
+            id=purchase.id, status=PurchaseStatus.AWAITING_PAYMENT, checkout_attempt=purchase.checkout_attempt
+        ).using_db(connection)
+        if not await waiting.update(checkout_id=checkout.id, checkout_url=checkout.url):
+            return False
+        await follow(connection, purchase.id)
+        return True
 
 
 def _checkout_request(checkouts: Checkouts, purchase: PurchaseView) -> CheckoutRequest:
@@ -95,8 +108,18 @@ def _with_query(url: str, **fields: str) -> str:
 
 async def _fail(checkouts: Checkouts, purchase: PurchaseView, reason: str) -> None:
     """A purchase that has moved on, or got its checkout from somebody else meanwhile, is left alone."""
-    still = Purchase.filter(id=purchase.id, checkout_attempt=purchase.checkout_attempt, checkout_id__isnull=True)
-    if await move(still, PurchaseStatus.FAILED, reason=reason):
+
+    async def work() -> bool:
+        async with in_transaction() as connection:
+            still = Purchase.filter(
+                id=purchase.id, checkout_attempt=purchase.checkout_attempt, checkout_id__isnull=True
+            ).using_db(connection)
+            if not await move(still, PurchaseStatus.FAILED, reason=reason):
+                return False
+            await follow(connection, purchase.id)
+            return True
+
+    if await trying_again(work):
         await checkouts.publisher.publish(purchase_channel(purchase.id), purchase.id)
 
 

@@ -7,6 +7,7 @@ from tortoise.transactions import in_transaction
 
 from credits import outbox
 from credits.actors import SYSTEM
+from credits.approvals.requests import follow
 from credits.faults import trying_again
 from credits.gateways import (
     Checkout,
@@ -212,6 +213,7 @@ async def credit(
     if customer_id is not None:
         await connection.execute_query(_CUSTOMER, [purchase.account_id, customer_id])
     await outbox.add(connection, [papers.wanted(purchase.account_id, purchase.id)])
+    await follow(connection, purchase.id)
     returned = await adopt(connection, purchase.id, payment_id)
     return Settled("credited", purchase.id, (*posted.told, *returned.told))
 
@@ -237,4 +239,5 @@ async def _end(
     present = Purchase.filter(checkout_id=checkout.id).using_db(connection)
     if not await move(present, to, reason=reason):
         return NOTHING
+    await follow(connection, checkout.purchase_id or "")
     return Settled(to.value.lower(), checkout.purchase_id)

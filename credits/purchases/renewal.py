@@ -60,6 +60,19 @@ async def _renew(connection: BaseDBAsyncClient, purchase_id: str, *, seen: int) 
         return
     approval = (await latest_by_purchase([purchase_id])).get(purchase_id)
     may_renew(purchase.status, consented=approval is None or approval.status is ApprovalStatus.APPROVED)
+    await require_wallet(connection, purchase)
+    await move(
+        Purchase.filter(id=purchase_id).using_db(connection),
+        PurchaseStatus.AWAITING_PAYMENT,
+        checkout_attempt=F("checkout_attempt") + 1,
+        checkout_id=None,
+        checkout_url=None,
+        former_checkouts=list(purchase.checkout_ids),
+    )
+
+
+async def require_wallet(connection: BaseDBAsyncClient, purchase: PurchaseView) -> None:
+    """Lock the purchase's wallet. Refused: one that was deleted, or could not hold the credits; a suspended account."""
     try:
         wallet = await lock_wallet(connection, purchase.wallet_id)
     except NotFound:
@@ -70,11 +83,3 @@ async def _renew(connection: BaseDBAsyncClient, purchase_id: str, *, seen: int) 
         ) from None
     refuse_suspended(suspended=wallet.suspended)
     await check_room(purchase.wallet_id, wallet.balance, purchase.credits, field="purchaseId")
-    await move(
-        Purchase.filter(id=purchase_id).using_db(connection),
-        PurchaseStatus.AWAITING_PAYMENT,
-        checkout_attempt=F("checkout_attempt") + 1,
-        checkout_id=None,
-        checkout_url=None,
-        former_checkouts=list(purchase.checkout_ids),
-    )

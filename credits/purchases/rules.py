@@ -32,7 +32,8 @@ ENDED = (
 # To what state from which: every move is one conditional UPDATE (`moves.py`), and anything that is not here changes
 # nothing.
 MOVES: dict[PurchaseStatus, tuple[PurchaseStatus, ...]] = {
-    PurchaseStatus.PENDING_APPROVAL: (),
+    # Nobody decided in time, and it is asked again.
+    PurchaseStatus.PENDING_APPROVAL: (PurchaseStatus.EXPIRED,),
     # Approved; or, its checkout having lapsed, given another.
     PurchaseStatus.AWAITING_PAYMENT: (PurchaseStatus.PENDING_APPROVAL, PurchaseStatus.EXPIRED),
     PurchaseStatus.PROCESSING: (PurchaseStatus.AWAITING_PAYMENT,),

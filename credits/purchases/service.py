@@ -14,7 +14,7 @@ from tortoise.transactions import in_transaction
 from credits.accounts.models import Account
 from credits.accounts.rules import Place
 from credits.actors import Actor
-from credits.approvals.requests import approvals_channel, ask, lock_question, policy_for, withdraw
+from credits.approvals.requests import approvals_channel, ask, follow, lock_question, policy_for, withdraw
 from credits.catalogue.prices import quoted
 from credits.catalogue.rules import Quote
 from credits.errors import Refusal, RefusalCode, Unavailable
@@ -229,6 +229,7 @@ async def _cancel(purchase: PurchaseView) -> bool:
         if not await move(same, PurchaseStatus.CANCELED):
             return False
         await withdraw(connection, purchase_id=purchase.id)
+        await follow(connection, purchase.id)
         return True
 
 

@@ -28,10 +28,12 @@ JOIN usage_days u ON u.wallet_id = w.id AND u.day >= w.first AND u.day < w.today
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """`daily_use`: credits a day, refunds taken off. `empty_on`: the local day on which nothing is available any more,
-    None where nothing is used or it is more than 5 years ahead. `at_risk`: credits that lapse before they are used."""
+    None where nothing is used or it is more than 5 years ahead; `days_left`: whole days until then. `at_risk`: credits
+    that lapse before they are used."""
 
     daily_use: Fraction
     empty_on: date | None
+    days_left: int | None
     at_risk: int
 
 
@@ -46,6 +48,13 @@ class Pace:
     left: Sequence[LotState]
     lots: Sequence[LotState]
     ahead: Runway
+
+    @property
+    def days_left(self) -> int | None:
+        """Whole days until nothing is available any more; None as in a forecast."""
+        if self.ahead.empty_in is None or self.ahead.empty_in >= MAX_DAYS:
+            return None
+        return int(self.ahead.empty_in)
 
     @property
     def empty_on(self) -> date | None:
@@ -71,11 +80,32 @@ class _Wallet:
         return cls(row["id"], zones, row["now"], today, min(age, FORECAST_FROM_DAYS))
 
 
+def runway_in_words(forecast: Forecast) -> str:
+    """How long the credits last, for people to read."""
+    if not forecast.daily_use:
+        return "no use yet"
+    pace = f"at {_credits(forecast.daily_use)} a day"
+    if forecast.days_left is None:
+        return f"more than 5 years {pace}"
+    if forecast.days_left < 1:
+        return f"less than a day {pace}"
+    return f"about {forecast.days_left:,} day{'s' if forecast.days_left > 1 else ''} {pace}"
+
+
+def _credits(number: Fraction) -> str:
+    """Whole ones, but for a few: there the first decimal counts."""
+    if number >= 10:
+        return f"{round(number):,}"
+    return f"{float(number):.1f}".removesuffix(".0") if number >= Fraction(1, 10) else "less than 0.1"
+
+
 async def forecasts(wallet_ids: Iterable[str]) -> dict[str, Forecast]:
     """Of those of the wallets that there are. The mean is of the last 30 local days before today; of a younger wallet
     over its age in days."""
     return {
-        wallet_id: Forecast(daily_use=pace.daily_use, empty_on=pace.empty_on, at_risk=pace.ahead.at_risk)
+        wallet_id: Forecast(
+            daily_use=pace.daily_use, empty_on=pace.empty_on, days_left=pace.days_left, at_risk=pace.ahead.at_risk
+        )
         for wallet_id, pace in (await paces(wallet_ids)).items()
     }
 

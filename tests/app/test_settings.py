@@ -40,6 +40,8 @@ def command(name: str, data_dir: Path, **environment: str) -> subprocess.Complet
         ({"JWT_SECRET": "short"}, "JWT_SECRET is shorter than 32 characters"),
         ({"SERVICE_KEYS": "staging"}, "SERVICE_KEYS wants name:secret"),
         ({"SERVICE_KEYS": "staging:short"}, "SERVICE_KEYS wants name:secret"),
+        ({"PURCHASE_PAGE": "https://app.example/purchases"}, "PURCHASE_PAGE wants an address with {id} in it"),
+        ({"PURCHASE_PAGE": "javascript:{id}"}, "PURCHASE_PAGE wants an address with {id} in it"),
         ({"PORT": "70000"}, "PORT"),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT"),
         ({"DATABASE_URL": "postgresql://localhost/x"}, "JWT_SECRET is not set"),

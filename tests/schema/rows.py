@@ -10,10 +10,11 @@ from credits.access.models import ApiKey
 from credits.accounts.models import AccountRole
 from credits.accounts.rules import Scope
 from credits.actors import SYSTEM
+from credits.approvals.models import Approval, ApprovalStatus
 from credits.catalogue.prices import set_agreement
 from credits.money import UnitPrice
 from credits.purchases import queries
-from credits.purchases.models import Purchase
+from credits.purchases.models import Purchase, PurchaseStatus
 from credits.top_ups.service import TopUpInput, set_auto_top_up
 from tests.app.routes.support import add_key
 from tests.schema.world import MUCH, World
@@ -121,6 +122,17 @@ async def _own_lapsed(world: World, role: str, inside: bool) -> str:
     return purchase.id
 
 
+async def _own_expired(world: World, role: str, inside: bool) -> str:
+    request = Approval.filter(id=await world.approval("account", await world.buyer()))
+    asked = await request.get()
+    purchase_id, own = str(asked.__dict__["purchase_id"]), world.actors[role]
+    await request.update(status=ApprovalStatus.EXPIRED, decided_at=asked.created_at)
+    await Purchase.filter(id=purchase_id).update(
+        status=PurchaseStatus.EXPIRED, requested_by_kind=own.kind, requested_by_id=own.id
+    )
+    return purchase_id
+
+
 async def _anothers_purchase(world: World, role: str, inside: bool) -> str:
     return await world.purchase("department" if inside else "other_department", await world.buyer())
 
@@ -198,6 +210,7 @@ _BUY = """mutation ($id: ID!, $key: String!) { done: purchaseCredits(input: {wal
 _CANCEL = """mutation ($id: ID!) { done: cancelPurchase(input: {purchaseId: $id}) { purchase { status }
   userErrors { code } } }"""
 _RENEW = _CANCEL.replace("cancelPurchase", "renewCheckout")
+_ASK_AGAIN = _CANCEL.replace("cancelPurchase", "renewApproval")
 _REFUND_MONEY = """mutation ($id: ID!, $key: String!) { done: refundPurchase(input: {purchaseId: $id, reason: "A test",
   idempotencyKey: $key}) { purchase { refundedTotal { formatted } } userErrors { code } } }"""
 _QUOTE = """query ($id: ID!) { done: quotePurchase(walletId: $id, packageCode: "STARTER") {
@@ -382,6 +395,7 @@ ROWS = {
     "setStagingType": Row(_SET_STAGING_TYPE, None, ("done", "stagingType")),
     "cancelPurchase(own)": Row(_CANCEL, _own_purchase, ("done", "purchase")),
     "renewCheckout(own)": Row(_RENEW, _own_lapsed, ("done", "purchase")),
+    "renewApproval(own)": Row(_ASK_AGAIN, _own_expired, ("done", "purchase")),
     "cancelPurchase(another's)": Row(_CANCEL, _anothers_purchase, ("done", "purchase")),
     **{f"deductCredits({of})": Row(_SPEND, WALLET[of], ("done", "transaction")) for of in WALLET},
     "deductCreditsMany(department)": Row(_SPEND_MANY, WALLET["department"], ("done", "results", 0, "transaction")),

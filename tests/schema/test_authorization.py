@@ -29,7 +29,6 @@ OPEN = {
     "rateLimit",
     "account.webhookEndpoints",
     "account.slack",
-    "renewApproval(own)",
     "createWebhookEndpoint",
     "setWebhookEndpoint",
     "deleteWebhookEndpoint",
@@ -37,7 +36,7 @@ OPEN = {
     "resendWebhook",
 }
 # How many they are. It comes down with them and never goes up: what is new in the matrix is built with its row.
-STILL_OPEN = 9
+STILL_OPEN = 8
 
 
 def _matrix() -> dict[str, dict[str, str]]:
@@ -202,9 +201,13 @@ async def _is_told_why(world: World, row: Row, role: str) -> None:
     answer = await _ask(world, row, world.tokens[role], given)
 
     (error,) = answer.data["done"]["userErrors"]
-    assert error["code"] == ("SELF_APPROVAL" if row is ROWS["approvePurchase(own)"] else "NOT_AN_APPROVER")
+    own = row is ROWS["approvePurchase(own)"]
+    assert error["code"] == ("SELF_APPROVAL" if own else "NOT_AN_APPROVER")
     assert _value(answer, row.path) is None
-    assert await digest() == before
+    # Who tries to approve their own purchase is written down.
+    kept = {"audit_entries"} if own else set()
+    after = await digest()
+    assert {table for table in before if after[table] != before[table]} == kept
 
 
 CHECKS = {

@@ -56,9 +56,9 @@ def settings_for(port: int, *, data_dir: Path, **changes: Any) -> Settings:
             "jwt_secret": SecretStr(JWT_SECRET),
             "stripe_webhook_secret": SecretStr(WEBHOOK_SECRET),
             "slack_signing_secret": SecretStr(SLACK_SECRET),
-            "slack_pace_s": 0.0,
             "service_keys": (SecretStr(f"staging:{SERVICE_KEY}"),),
             "operators": ("operator@demo.example",),
+            "slack_pace_s": 0.0,
             "return_urls": ("https://shop.example/back",),
             **changes,
         },
@@ -287,9 +287,9 @@ def environment_of(database_url: str, redis_url: str = "") -> dict[str, str]:
         "JWT_SECRET": JWT_SECRET,
         "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "SLACK_SIGNING_SECRET": SLACK_SECRET,
-        "SLACK_PACE_S": "0",
         "SERVICE_KEYS": f"staging:{SERVICE_KEY}",
         "OPERATORS": "operator@demo.example",
+        "SLACK_PACE_S": "0",
         "RETURN_URLS": "https://shop.example/back",
     }
 

@@ -170,7 +170,7 @@ def texts_in(part: object) -> Iterator[dict[str, Any]]:
             yield from texts_in(each)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(LENGTHENED, LENGTHENED)
 def test_whatever_people_write_slack_takes_it_and_finds_no_markup_but_our_times(one: str, two: str) -> None:
     words = (one, AT, two)

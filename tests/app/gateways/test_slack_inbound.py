@@ -14,8 +14,8 @@ from tests.app.service import SLACK_SECRET, Service
 from tests.support.slack_inbound import aged, command, event, form, json_body, pressed, signature, submitted
 
 TEAM, ENTERPRISE = "T0SANDBOX1", "E0SANDBOX1"
-WITHIN = {"enterprise": {"id": ENTERPRISE, "name": "Enterprise"}}
-EVERYWHERE = {**WITHIN, "team": None, "is_enterprise_install": True}
+WITHIN: dict[str, Any] = {"enterprise": {"id": ENTERPRISE, "name": "Enterprise"}}
+EVERYWHERE: dict[str, Any] = {**WITHIN, "team": None, "is_enterprise_install": True}
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ async def test_a_press_in_the_sandbox_is_read_as_what_it_is(service: Service) ->
         "/sandbox/slack/click", json={"ts": posted.ts, "action_id": "approve", "user": "approver"}
     )
 
-    assert (answer.json()["status"], answer.json()["body"]) == (200, "taken")
+    assert answer.json()["status"] == 200
     (press,) = service.pressed
     assert (press.team_id, press.user_id, press.action) == (TEAM, APPROVER, "approve")
     assert (press.value, press.channel, press.message) == ("apr_01:1", posted.channel, posted)

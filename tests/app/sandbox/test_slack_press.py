@@ -6,13 +6,8 @@ import httpx
 import pytest
 
 from credits.gateways import MessageRef
-from tests.app.sandbox.slack_calls import ACTIONS, APPROVALS, APPROVER, SLACK, call, listed, posted, section
+from tests.app.sandbox.slack_calls import ACTIONS, APPROVALS, APPROVER, SLACK, call, click, listed, posted, section
 from tests.app.service import SLACK_TOKEN, Service
-
-
-async def click(service: Service, ts: str, action_id: str = "approve", **fields: object) -> httpx.Response:
-    body = {"ts": ts, "action_id": action_id, "user": "approver", **fields}
-    return await service.http.post(f"{SLACK}/click", json=body)
 
 
 async def test_a_press_tells_the_buttons_own_value_by_whom_and_where(service: Service) -> None:
@@ -85,9 +80,9 @@ async def test_a_value_that_no_button_has_is_pressed_by_force_only(service: Serv
 @pytest.mark.parametrize(
     ("changes", "status", "told"),
     [
-        ({"ts": "1.000001"}, 404, "no message"),
-        ({"ts": "x\0"}, 404, "no message"),
-        ({"channel": "C0CREDITS1"}, 404, "no message"),
+        ({"ts": "1.000001"}, 404, "No message"),
+        ({"ts": "x\0"}, 404, "No message"),
+        ({"channel": "C0CREDITS1"}, 404, "No message"),
         ({"channel": "unknown"}, 404, "no channel"),
         ({"user": "nobody"}, 404, "nobody called"),
         ({"action_id": "snooze"}, 409, "no such button"),

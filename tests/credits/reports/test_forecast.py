@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from credits.ledger.models import Lot, Wallet
 from credits.ledger.queries import now
-from credits.reports.forecast import forecasts
+from credits.reports.forecast import Forecast, forecasts, runway_in_words
 from tests.credits.reports.past import House, do, given, house, refunded, spent, stage
 from tests.support.service import Service
 
@@ -153,3 +154,21 @@ async def test_several_wallets_are_read_together_each_by_its_own_days(service: S
     found = await forecasts([first, second, "wal_nobody"])
 
     assert {wallet: each.daily_use for wallet, each in found.items()} == {first: 2, second: 6}
+
+
+@pytest.mark.parametrize(
+    ("daily_use", "days_left", "words"),
+    [
+        (Fraction(0), None, "no use yet"),
+        (Fraction(8), 12, "about 12 days at 8 a day"),
+        (Fraction(8), 1, "about 1 day at 8 a day"),
+        (Fraction(8), 0, "less than a day at 8 a day"),
+        (Fraction(25, 2), 1_200, "about 1,200 days at 12 a day"),
+        (Fraction(5, 2), 3, "about 3 days at 2.5 a day"),
+        (Fraction(1, 30), None, "more than 5 years at less than 0.1 a day"),
+    ],
+)
+def test_how_long_it_lasts_is_said_in_words(daily_use: Fraction, days_left: int | None, words: str) -> None:
+    forecast = Forecast(daily_use=daily_use, days_left=days_left, empty_on=None, at_risk=0)
+
+    assert runway_in_words(forecast) == words
