@@ -6,6 +6,7 @@
 import base64
 import hashlib
 import secrets
+from email.headerregistry import Address
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
@@ -13,6 +14,7 @@ from typing import Annotated, Self
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app import smtp
 from credits.access.providers import Provider
 from credits.accounts.models import NAME_LENGTH
 
@@ -145,10 +147,21 @@ class Settings(BaseSettings):
         description="The platform's own Slack channel: payments that fit no purchase, prices asked for; the log has "
         "them too.",
     )
+    smtp_url: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_env("SMTP_URL"),
+        description="Mail server, `smtp://user:password@host:587` (STARTTLS, but on this machine) or "
+        "`smtps://user:password@host:465`; without it the sandbox takes the mail, or nobody does.",
+    )
+    mail_from: str = Field(
+        "",
+        validation_alias=_env("MAIL_FROM"),
+        description="Whom mail is from, as in `Staging Credits <credits@example.com>`; wanted with SMTP_URL.",
+    )
     sandbox: bool | None = Field(
         None,
         validation_alias=_env("SANDBOX"),
-        description="Mount the local Stripe, Slack and clock. On without a Stripe key; never with a live one.",
+        description="Mount the local Stripe, Slack, mailbox and clock. On without a Stripe key; never with a live one.",
     )
     return_urls: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -229,6 +242,10 @@ class Settings(BaseSettings):
         for each in self.slack_token_keys:
             if len(each.get_secret_value()) != _FERNET_KEY_LENGTH:
                 raise ValueError("SLACK_TOKEN_KEYS wants keys of 32 bytes in base64. Make one: " + _MAKE_KEY)
+        if self.smtp_url.get_secret_value():
+            smtp.mail_server(self.smtp_url.get_secret_value())
+        if self.mail_from or self.smtp_url.get_secret_value():
+            smtp.sender(self.mail_from)
         for key in self.service_keys:
             name, _, secret = key.get_secret_value().partition(":")
             if not name or len(secret) < 32:
@@ -264,6 +281,16 @@ class Settings(BaseSettings):
     def slack_played(self) -> bool:
         """The sandbox plays Slack."""
         return self.sandboxed and not (self.slack_bot_token.get_secret_value() or self.slack_client_id)
+
+    @property
+    def mail_server(self) -> smtp.MailServer | None:
+        """The server of SMTP_URL."""
+        return smtp.mail_server(self.smtp_url.get_secret_value()) if self.smtp_url.get_secret_value() else None
+
+    @property
+    def sender(self) -> Address:
+        """Whom mail is from; in the sandbox somebody who cannot be written to."""
+        return smtp.sender(self.mail_from or "Staging Credits <credits@sandbox.example>")
 
     @property
     def slack_signing_secrets(self) -> tuple[str, ...]:

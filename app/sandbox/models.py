@@ -346,3 +346,34 @@ class StripeFault(Model):
 
     class Meta:
         table = "sandbox_stripe_faults"
+
+
+class MailMessage(Model):
+    """A mail in somebody's mailbox. `id` is made of the recipient and the Message-ID: what a mailbox has already is
+    kept once, and `deliveries` says how often it came. Real time."""
+
+    id = fields.CharField(ID_LENGTH, primary_key=True)
+    recipient = fields.CharField(320, db_index=True)
+    sender = fields.TextField()
+    subject = fields.TextField()
+    message_id = fields.TextField()
+    text = fields.TextField()
+    html = fields.TextField()
+    deliveries = fields.IntField(db_default=1)
+    at = fields.DatetimeField(db_index=True)
+
+    class Meta:
+        table = "sandbox_mails"
+
+
+class MailFault(Model):
+    """What the mail server says to the next `remaining` mails for the recipient (`*`: anybody) instead of taking them,
+    or, with `after`, although it has."""
+
+    recipient = fields.CharField(320, primary_key=True)
+    remaining = fields.IntField()
+    code = fields.IntField()
+    after = fields.BooleanField()
+
+    class Meta:
+        table = "sandbox_mail_faults"

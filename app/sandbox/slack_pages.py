@@ -24,7 +24,7 @@ from app.sandbox.slack_people import APP_NAME, CHANNELS, PEOPLE, TEAMS, Person, 
 
 _STYLE = Path(__file__).with_name("slack.css").read_text(encoding="utf-8")
 _BANNER = """<strong>Sandbox.</strong> This plays Slack. Nobody outside is told anything.
-<a href="/sandbox/">Stripe and clock</a>"""
+<a href="/sandbox/mail/">Mail</a> · <a href="/sandbox/">Stripe and clock</a>"""
 # The service works on a press after it has answered; by then the outcome shows.
 _LOOK_AGAIN_S = 2
 HOME = "home"
