@@ -48,8 +48,6 @@ class SmtpMail:
             raise GatewayUnavailable(f"The mail server took longer than {self._within_s:g} s.") from error
         except (aiosmtplib.SMTPRecipientsRefused, aiosmtplib.SMTPDataError) as error:
             raise _refusal(error) from error
-        except (ValueError, aiosmtplib.SMTPNotSupported) as error:
-            raise GatewayRefused(f"No mail can be sent to this address: {error}") from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise GatewayUnavailable(f"The mail server does not take mail now: {error}") from error
 

@@ -7,7 +7,7 @@ escaped, and nothing but the card's own picture is fetched from elsewhere.
 from collections.abc import Iterator
 from html import escape
 
-from app.gateways.mail_text import body_of, links, one_line, said, visible
+from app.gateways.mail_text import body_of, links, one_line, picture_of, said, visible
 from credits.gateways import Button, Card, Picture
 
 _PREVIEW = 140
@@ -86,8 +86,8 @@ def _parts(card: Card) -> Iterator[tuple[int, str]]:
         yield 20, _quote(card.quote)
     if card.fields:
         yield 20, _fields(card.fields)
-    if card.picture:
-        yield 20, _picture(card.picture)
+    if picture := picture_of(card):
+        yield 20, _picture(picture)
     if found := links(card):
         yield 20, _buttons(found)
     if card.notes:

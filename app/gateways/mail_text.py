@@ -1,14 +1,15 @@
 """A card as plain text, for whoever reads mail without pictures and buttons: it carries the addresses themselves."""
 
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from credits.gateways import Button, Card, Words
+from credits.gateways import Button, Card, Picture, Words
 
 _WIDTH = 72
-_ADDRESSES = ("https://", "http://")
+_ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]+")
 
 
 def text_of(card: Card) -> str:
@@ -23,8 +24,8 @@ def _parts(card: Card) -> Iterator[str]:
     if card.quote:
         yield textwrap.indent(_wrapped(card.quote, _WIDTH - 2), "> ", lambda _line: True)
     yield "\n".join(f"{one_line(label)}: {visible(value)}" for label, value in card.fields)
-    if card.picture:
-        yield f"{one_line(card.picture.alt)}\n{card.picture.url}"
+    if picture := picture_of(card):
+        yield f"{one_line(picture.alt)}\n{picture.url}"
     yield "\n\n".join(f"{one_line(button.label)}:\n{button.url}" for button in links(card))
     if card.notes:
         # What follows these two is taken for small print by readers of mail: https://www.rfc-editor.org/rfc/rfc3676
@@ -38,7 +39,12 @@ def body_of(card: Card) -> Words:
 
 def links(card: Card) -> list[Button]:
     """The buttons that a mail can have: those that open an address."""
-    return [button for button in card.buttons if button.url and button.url.startswith(_ADDRESSES)]
+    return [button for button in card.buttons if _ADDRESS.fullmatch(button.url or "")]
+
+
+def picture_of(card: Card) -> Picture | None:
+    """The card's picture, where it has an address that can be opened."""
+    return card.picture if card.picture and _ADDRESS.fullmatch(card.picture.url) else None
 
 
 def said(words: Words) -> str:

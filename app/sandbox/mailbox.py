@@ -63,7 +63,7 @@ def named(address: str) -> str:
 
 def _part(mail: EmailMessage, subtype: str) -> str:
     body = mail.get_body((subtype,))
-    return _shown(body.get_content() if body else "")
+    return _shown(body.get_content() if body else "").replace("\r\n", "\n")
 
 
 def _shown(value: object) -> str:

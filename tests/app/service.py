@@ -21,13 +21,18 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 from tortoise.connection import get_connection
 
+from app.gateways.mail import SmtpMail
 from app.gateways.slack import SlackChat, SlackGateway
 from app.gateways.stripe import StripeGateway
+from app.sandbox.mail import MailSandbox, server_of
+from app.sandbox.mail_routes import mail_routes
 from app.sandbox.models import (
     CheckoutSession,
     Customer,
     Event,
     IdempotencyKey,
+    MailFault,
+    MailMessage,
     Payment,
     SlackFault,
     SlackMessage,
@@ -41,6 +46,7 @@ from app.sandbox.slack import SlackSandbox
 from app.sandbox.slack_people import TEAM_ID
 from app.sandbox.slack_routes import slack_routes
 from app.sandbox.stripe import Sandbox
+from app.smtp import sender
 from credits.gateways import BadSignature, Checkout, CheckoutRequest, Interaction, PaymentEvent, Workspace
 from credits.money import Money
 from tests.support.service import Service as WholeService
@@ -50,6 +56,8 @@ KEY = "sk_test_of_these_tests"
 SLACK_SECRET = "the signing secret of these tests"
 SLACK_TOKEN = "xoxb-of-these-tests"
 WORKSPACE = Workspace(id=TEAM_ID, org=TEAM_ID, token=SLACK_TOKEN)
+MAIL_FROM = sender("Staging Credits <credits@shop.example>")
+MAILS = (MailMessage, MailFault)
 BACK_OFF_S = (0.02, 0.02)
 
 
@@ -61,6 +69,7 @@ class Service:
     url: str
     gateway: StripeGateway
     chat: SlackChat
+    mail: SmtpMail
     http: httpx.AsyncClient
     sandbox: Sandbox
     received: list[PaymentEvent] = field(default_factory=list)
@@ -153,11 +162,14 @@ async def running_service() -> AsyncIterator[Service]:
     sandbox = Sandbox(url=url, local_url=url, webhook_secret=SECRET, back_off_s=BACK_OFF_S)
     chat = SlackChat(signing_secrets=(SLACK_SECRET,), base_url=f"{url}/sandbox/slack/api/", site_url=url)
     slack_sandbox = SlackSandbox(local_url=url, signing_secret=SLACK_SECRET)
+    mail = SmtpMail(lambda: server_of(url), sender=MAIL_FROM, within_s=5.0)
+    mail_sandbox = MailSandbox(host="127.0.0.1")
     async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as http:
-        service = Service(url=url, gateway=gateway, chat=chat, http=http, sandbox=sandbox)
+        service = Service(url=url, gateway=gateway, chat=chat, mail=mail, http=http, sandbox=sandbox)
         app = Starlette(
             routes=[
                 slack_routes(slack_sandbox),
+                mail_routes(mail_sandbox),
                 sandbox_routes(sandbox),
                 Route("/webhooks/stripe", service.take, methods=["POST"]),
                 *(
@@ -166,7 +178,7 @@ async def running_service() -> AsyncIterator[Service]:
                 ),
             ]
         )
-        async with served(app, listener), sandbox, slack_sandbox:
+        async with served(app, listener), sandbox, slack_sandbox, mail_sandbox:
             yield service
     await chat.close()
     await gateway.close()
@@ -185,7 +197,7 @@ async def small_service(service: WholeService) -> AsyncIterator[Service]:
 async def _forget() -> None:
     stripe = (CheckoutSession, Payment, Customer, Event, IdempotencyKey, StripeFault)
     slack = (SlackMessage, SlackFault, SlackView, SlackTicket, SlackTrouble)
-    for rows in (*stripe, *slack):
+    for rows in (*stripe, *slack, *MAILS):
         await rows.all().delete()
     await get_connection("default").execute_query("DELETE FROM clock_offset")
 
