@@ -5,6 +5,7 @@ from credits.access import tokens
 from credits.access.last_use import LastUses
 from credits.access.providers import KeySource, ProviderKeys
 from credits.access.service import Access, Caller, authenticate
+from credits.chat import tickets
 from credits.errors import Unauthenticated
 from credits.reports.links import Links, key_of
 
@@ -32,6 +33,16 @@ def token_rules(settings: Settings) -> tokens.TokenRules:
 def links_of(settings: Settings) -> Links:
     """Links to what is downloaded from this deployment."""
     return Links(url=settings.url, key=key_of(settings.jwt_secret.get_secret_value()))
+
+
+def tickets_of(settings: Settings) -> tickets.Tickets:
+    """What people are given to come back with, to connect Slack and to link themselves."""
+    return tickets.Tickets(
+        url=settings.url,
+        key=tickets.key_of(settings.jwt_secret.get_secret_value()),
+        link_page=settings.slack_link_page,
+        each_its_own=bool(settings.slack_client_id) or settings.slack_played,
+    )
 
 
 async def caller_of(access: Access, authorization: str | None) -> Caller | None:

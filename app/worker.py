@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from dramatiq import Worker
 
-from app.auth import links_of
+from app.auth import links_of, tickets_of
 from app.database import connection_of_its_own
 from app.settings import Settings
 from app.web import Parts
@@ -70,11 +70,17 @@ async def worker(settings: Settings, shared: Parts) -> AsyncIterator[None]:
 
 def _handlers(settings: Settings, shared: Parts) -> dict[str, delivery.Handler]:
     pictures = links_of(settings) if settings.pictures else None
+    desk = Desk(
+        messenger=shared.messenger,
+        publisher=shared.hub,
+        checkouts=shared.checkouts,
+        tickets=tickets_of(settings),
+    )
     return {
         **purchases.handlers(shared.checkouts, shared.payments, shared.messenger),
         **alerts.handlers(shared.messenger),
         **approvals.handlers(shared.messenger),
-        **interactions.handlers(Desk(messenger=shared.messenger, publisher=shared.hub, checkouts=shared.checkouts)),
+        **interactions.handlers(desk),
         **allocations.handlers(shared.messenger),
         **top_ups.handlers(shared.checkouts, shared.messenger),
         **operators.handlers(shared.messenger, settings.operators_at),

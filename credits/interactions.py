@@ -23,8 +23,10 @@ from credits.allocations.messages import DECLINE_ACTION, GIVE_ACTION
 from credits.approvals import queries, service
 from credits.approvals.messages import APPROVE_ACTION, REJECT_ACTION, reject_form
 from credits.approvals.models import DecisionVia, Verdict
+from credits.chat.linking import LINK_ACTION, link_by_email, stranger_card
 from credits.chat.messenger import Messenger
 from credits.chat.people import person_behind
+from credits.chat.tickets import Tickets
 from credits.chat.workspaces import removed
 from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
 from credits.gateways import (
@@ -44,7 +46,6 @@ from credits.purchases.checkouts import Checkouts
 DONE_JOB = "slack.done"
 # What came of an interaction, in the inbox.
 _TAKEN, _ANSWERED = "taken", "answered"
-_NOT_LINKED = "Your Slack user is not linked to a person of this service yet. Ask an owner of the account to link you."
 _VERDICTS = {APPROVE_ACTION: Verdict.APPROVE, REJECT_ACTION: Verdict.REJECT}
 _FORMS: Mapping[str, Callable[[Interaction], Form]] = {REJECT_ACTION: reject_form}
 _log = structlog.get_logger()
@@ -57,6 +58,7 @@ class Desk:
     messenger: Messenger
     publisher: Publisher
     checkouts: Checkouts
+    tickets: Tickets
 
 
 def form_for(interaction: Interaction) -> Form | None:
@@ -92,10 +94,13 @@ async def work_on(desk: Desk, interaction: Interaction) -> None:
     if interaction.kind is InteractionKind.REMOVED:
         await removed(interaction.team_id)
         return
+    if interaction.action == LINK_ACTION:  # opens an address, and is nothing else
+        return
     user_id = await person_behind(interaction.org, interaction.user_id)
+    user_id = user_id or await link_by_email(desk.messenger, interaction)
     if user_id is None:
         _log.warning("stranger", team=interaction.team_id, user=interaction.user_id, action=interaction.action)
-        await answer(desk, interaction, Card(summary=_NOT_LINKED))
+        await _ask_who_they_are(desk, interaction)
         return
     work = _WORK.get((interaction.kind, interaction.action))
     if work is None:
@@ -106,6 +111,17 @@ async def work_on(desk: Desk, interaction: Interaction) -> None:
     except (Refusal, NotFound, Forbidden) as refusal:
         _log.info("press_refused", user=user_id, action=interaction.action, value=interaction.value, why=str(refusal))
         await answer(desk, interaction, Card(summary=str(refusal)))
+
+
+async def _ask_who_they_are(desk: Desk, interaction: Interaction) -> None:
+    card = stranger_card(desk.tickets, interaction)
+    if interaction.kind is not InteractionKind.HOME:
+        await answer(desk, interaction, card)
+    elif workspace := await desk.messenger.workspaces.of_team(interaction.team_id):
+        try:
+            await desk.messenger.chat.at(workspace).show_home(interaction.user_id, [card])
+        except GatewayRefused as error:
+            _log.warning("home_not_shown", team=interaction.team_id, user=interaction.user_id, reason=str(error))
 
 
 async def answer(desk: Desk, interaction: Interaction, card: Card) -> None:
