@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from tortoise.transactions import in_transaction
 
+from app.gateways.slack_manifest import manifest as app_manifest
 from credits.accounts.models import Account, User
 from credits.chat.people import link as link_people
 from credits.chat.workspaces import Workspaces
@@ -17,8 +18,17 @@ Run = Callable[[Callable[[], Awaitable[Any]]], Any]
 _USER = re.compile(r"[UW][A-Z0-9]{5,20}")
 
 
-def with_database(run: Run, workspaces: Callable[[], Workspaces]) -> typer.Typer:
-    """The commands; `run` does something over an open database, `workspaces` knows that of the settings."""
+def with_database(run: Run, workspaces: Callable[[], Workspaces], url: Callable[[], str]) -> typer.Typer:
+    """The commands; `run` does something over an open database, `workspaces` knows that of the settings, `url` where
+    the service is reached."""
+
+    @cli.command()
+    def manifest() -> None:
+        """Print what to paste at https://api.slack.com/apps, under "Create New App", "From a manifest"."""
+        at = url()
+        if not at.startswith("https://"):
+            sys.stderr.write(f"Slack wants an https address, and this is {at}. Set PUBLIC_URL.\n")
+        sys.stdout.write(app_manifest(at))
 
     @cli.command()
     def link(

@@ -22,7 +22,6 @@ _USER_ID = re.compile("[UW][A-Z0-9]{8,10}")
 _UNKEPT = re.compile("[\x00\ud800-\udfff]")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _TRIGGERS = {"expired": "expired_trigger_id", "used": "exchanged_trigger_id", "unknown": "invalid_trigger_id"}
-_TRIGGERS = {"expired": "expired_trigger_id", "used": "exchanged_trigger_id", "unknown": "invalid_trigger_id"}
 CLIENT_ID = CLIENT_SECRET = "sandbox"  # noqa: S105 it opens nothing
 
 

@@ -52,11 +52,12 @@ class Workspaces:
     seal: Seal
 
     async def of_account(self, account_id: str) -> Workspace | None:
-        """Where the account's people are told things; None where nowhere."""
-        row = await SlackConnection.get_or_none(account_id=account_id, revoked_at=None)
-        if row is not None:
-            return self._of(row)
-        return self.own if self.shared else None
+        """Where the account's people are told things; None where nowhere. One that has lost its own workspace has no
+        other instead."""
+        row = await SlackConnection.get_or_none(account_id=account_id)
+        if row is None:
+            return self.own if self.shared else None
+        return self._of(row) if row.revoked_at is None else None
 
     async def of_team(self, team_id: str | None) -> Workspace | None:
         """The workspace with that id (None: that of the settings), while we may talk to it."""

@@ -38,7 +38,7 @@ from app.sandbox.models import (
 )
 from app.sandbox.routes import sandbox_routes
 from app.sandbox.slack import SlackSandbox
-from app.sandbox.slack_people import TEAM_ID
+from app.sandbox.slack_people import SANDBOX, TEAM_ID
 from app.sandbox.slack_routes import slack_routes
 from app.sandbox.stripe import Sandbox
 from credits.gateways import BadSignature, Checkout, CheckoutRequest, Interaction, PaymentEvent, Workspace
@@ -48,7 +48,7 @@ from tests.support.service import Service as WholeService
 SECRET = "whsec_of_these_tests"
 KEY = "sk_test_of_these_tests"
 SLACK_SECRET = "the signing secret of these tests"
-SLACK_TOKEN = "xoxb-of-these-tests"
+SLACK_TOKEN = SANDBOX.token
 WORKSPACE = Workspace(id=TEAM_ID, org=TEAM_ID, token=SLACK_TOKEN)
 BACK_OFF_S = (0.02, 0.02)
 

@@ -14,8 +14,8 @@ from tests.app.service import SLACK_SECRET, Service
 from tests.support.slack_inbound import aged, command, event, form, json_body, pressed, signature, submitted
 
 TEAM, ENTERPRISE = "T0SANDBOX1", "E0SANDBOX1"
-WITHIN = {"enterprise": {"id": ENTERPRISE, "name": "Enterprise"}}
-EVERYWHERE = {**WITHIN, "team": None, "is_enterprise_install": True}
+WITHIN: dict[str, Any] = {"enterprise": {"id": ENTERPRISE, "name": "Enterprise"}}
+EVERYWHERE: dict[str, Any] = {**WITHIN, "team": None, "is_enterprise_install": True}
 
 
 @pytest.fixture
