@@ -96,8 +96,10 @@ async def work_on(desk: Desk, interaction: Interaction) -> None:
         return
     if interaction.action == LINK_ACTION:  # opens an address, and is nothing else
         return
-    user_id = await person_behind(interaction.org, interaction.user_id)
-    user_id = user_id or await link_by_email(desk.messenger, interaction)
+    org, chat_user_id = interaction.org, interaction.user_id
+    user_id = await person_behind(org, chat_user_id) or await link_by_email(
+        desk.messenger, team_id=interaction.team_id, org=org, chat_user_id=chat_user_id
+    )
     if user_id is None:
         _log.warning("stranger", team=interaction.team_id, user=interaction.user_id, action=interaction.action)
         await _ask_who_they_are(desk, interaction)

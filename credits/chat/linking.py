@@ -8,6 +8,7 @@ import structlog
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.transactions import in_transaction
 
+from credits import outbox
 from credits.accounts.audit_log import record
 from credits.accounts.models import SlackLink, User
 from credits.accounts.queries import memberships
@@ -18,7 +19,9 @@ from credits.chat.tickets import BadTicket, Link, Tickets, use
 from credits.errors import Refusal, RefusalCode
 from credits.gateways import Button, Card, GatewayRefused, Interaction
 from credits.inbox import first_time
+from credits.outbox import Message, Queue
 
+LINKED_JOB = "slack.linked"
 LINK_ACTION = "link_account"
 _STRANGER = "Your Slack user is not linked to a person of this service yet."
 _ASK_AGAIN = "Press the button in Slack once more for a new one."
@@ -27,9 +30,7 @@ _log = structlog.get_logger()
 
 def stranger_card(tickets: Tickets, interaction: Interaction) -> Card:
     """For somebody in the chat whom nobody knows here: how they become known."""
-    address = tickets.link_address(
-        team_id=interaction.team_id, org=interaction.org, chat_user_id=interaction.user_id
-    )
+    address = tickets.link_address(team_id=interaction.team_id, org=interaction.org, chat_user_id=interaction.user_id)
     return Card(
         summary=f"{_STRANGER} Link your account, and then do it once more.",
         title="Who are you here?",
@@ -39,25 +40,25 @@ def stranger_card(tickets: Tickets, interaction: Interaction) -> Card:
     )
 
 
-async def link_by_email(messenger: Messenger, interaction: Interaction) -> str | None:
+async def link_by_email(messenger: Messenger, *, team_id: str, org: str, chat_user_id: str) -> str | None:
     """The person whom the chat's verified address shows, linked from now on: who has verified it here as well, and
     belongs to an account that the workspace serves. None where there is nobody, and where this was done before. Raises
     GatewayUnavailable."""
-    workspace = await messenger.workspaces.of_team(interaction.team_id)
-    if workspace is None:
+    workspace = await messenger.workspaces.of_team(team_id)
+    if workspace is None or workspace.org != org:
         return None
     try:
-        email = (await messenger.chat.at(workspace).person(interaction.user_id)).email
+        email = (await messenger.chat.at(workspace).person(chat_user_id)).email
     except GatewayRefused as error:
-        _log.warning("no_address", team=interaction.team_id, user=interaction.user_id, reason=str(error))
+        _log.warning("no_address", team=team_id, user=chat_user_id, reason=str(error))
         return None
     user_id = await person_with(email) if email else None
-    if user_id is None or not await _belongs(messenger, user_id, interaction.team_id):
+    if user_id is None or not await _belongs(messenger, user_id, team_id):
         return None
     async with in_transaction() as connection:
-        if not await _first_turn(connection, interaction.org, interaction.user_id):
+        if not await _first_turn(connection, org, chat_user_id):
             return None
-        await link(connection, user_id, org=interaction.org, chat_user_id=interaction.user_id, how="e-mail")
+        await link(connection, user_id, org=org, chat_user_id=chat_user_id, how="e-mail")
     return user_id
 
 
@@ -69,6 +70,7 @@ async def link_by_ticket(tickets: Tickets, user_id: str, token: str) -> None:
         async with in_transaction() as connection:
             await use(connection, ticket)
             await _link(connection, user_id, ticket)
+            await outbox.add(connection, [_news_of(user_id, ticket)])
     except BadTicket as error:
         raise Refusal(RefusalCode.INVALID, f"{error} {_ASK_AGAIN}", field="token") from error
 
@@ -76,6 +78,16 @@ async def link_by_ticket(tickets: Tickets, user_id: str, token: str) -> None:
 async def _link(connection: BaseDBAsyncClient, user_id: str, ticket: Link) -> None:
     await _first_turn(connection, ticket.org, ticket.chat_user_id)
     await link(connection, user_id, org=ticket.org, chat_user_id=ticket.chat_user_id, how="ticket")
+
+
+def _news_of(user_id: str, ticket: Link) -> Message:
+    payload = {
+        "user_id": user_id,
+        "team_id": ticket.team_id,
+        "chat_user_id": ticket.chat_user_id,
+        "ticket": ticket.id,
+    }
+    return Message(account_id="", queue=Queue.APPROVALS, job=LINKED_JOB, payload=payload)
 
 
 async def unlink(email: str, *, how: str) -> int:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from tortoise.transactions import in_transaction
 
-from credits import outbox
+from credits import operators, outbox
 from credits.accounts.audit_log import record
 from credits.actors import SYSTEM, Actor
 from credits.chat.models import SlackConnection
-from credits.chat.people import link
 from credits.errors import Refusal, RefusalCode
 from credits.gateways import Installed, Workspace
 from credits.outbox import Message, Queue
@@ -82,8 +81,8 @@ class Workspaces:
 
 
 async def connect(workspaces: Workspaces, actor: Actor, account_id: str, installed: Installed) -> None:
-    """From now on the account's people are told things there, and whoever installed it is linked with who they are
-    there."""
+    """From now on the account's people are told things there. Who they are there is another matter: whoever installs
+    an app need not be who asked for it."""
     sealed = workspaces.seal.closed(installed.workspace.token)
     async with in_transaction() as connection:
         (clock,) = await connection.execute_query_dict("SELECT credits_now() AS now")
@@ -107,7 +106,6 @@ async def connect(workspaces: Workspaces, actor: Actor, account_id: str, install
             .using_db(connection)
             .update(sealed_token=sealed)
         )
-        await link(connection, actor.id, org=installed.workspace.org, chat_user_id=installed.by, how="installed")
         await record(
             connection,
             actor,
@@ -143,12 +141,21 @@ async def removed(team_id: str) -> list[str]:
             await record(
                 connection, SYSTEM, "disconnectSlack", account_id=row["account_id"], before={"team": row["team"]}
             )
-        await outbox.add(connection, [_told(row) for row in rows])
+        await outbox.add(connection, [message for row in rows for message in _news_of(team_id, row)])
     return [row["account_id"] for row in rows]
 
 
-def _told(row: Mapping[str, str]) -> Message:
-    return Message(account_id=row["account_id"], queue=Queue.APPROVALS, job=REMOVED_JOB, payload=dict(row))
+def _news_of(team_id: str, lost: Mapping[str, str]) -> list[Message]:
+    """For the owners, and for the platform's staff."""
+    account_id = lost["account_id"]
+    notice = operators.Notice(
+        occasion=f"lost:{account_id}:{team_id}:{lost['installed_at']}",
+        account_id=account_id,
+        title="Slack takes no messages",
+        text=f"The app was removed from {lost['team']}, or its access revoked; owners are told.",
+    )
+    to_owners = Message(account_id=account_id, queue=Queue.APPROVALS, job=REMOVED_JOB, payload=dict(lost))
+    return [to_owners, operators.message(notice)]
 
 
 async def reseal(seal: Seal) -> tuple[int, list[str]]:
