@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,13 +18,12 @@ from app.web import workspaces_of
 from credits.accounts.models import AccountRole, Membership, SlackLink
 from credits.accounts.queries import owners_of
 from credits.accounts.service import add_membership
-from credits.chat import tickets
 from credits.chat.messenger import About, Audience
 from credits.chat.models import ChatMessage, SlackConnection
 from credits.gateways import Card
 from credits.ledger.queries import now
 from tests.support.service import Service, beside, settings_for
-from tests.support.slack import Slack, eventually
+from tests.support.slack import Slack, eventually, lapsed
 
 CONNECT = """mutation ($id: ID!) { done: connectSlack(input: {accountId: $id}) { url userErrors { code message } } }"""
 DISCONNECT = """mutation ($id: ID!) { done: disconnectSlack(input: {accountId: $id}) {
@@ -202,12 +201,13 @@ async def test_an_address_connects_once(browser: Browser) -> None:
     assert await browser.shown() is None
 
 
-async def test_an_address_is_good_for_ten_minutes(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = tickets_of(browser.service.settings)
-    monkeypatch.setattr(tickets, "INSTALL_VALID_FOR", timedelta(seconds=-1))
-    url, _ = made.install_address(browser.service.demo.users["other_owner"], browser.account_id)
+async def test_an_address_is_good_for_ten_minutes(browser: Browser) -> None:
+    url, until = tickets_of(browser.service.settings).install_address("usr_any", browser.account_id)
+    late = lapsed(parse_qs(urlsplit(url).query)["state"][0])
 
-    page = await browser.http.get(url)
+    page = await browser.http.get(f"/slack/install?state={late}")
+
+    assert timedelta(minutes=9) < until - datetime.now(UTC) <= timedelta(minutes=10)
 
     assert (page.status_code, "has expired" in page.text, "Begin anew" in page.text) == (403, True, True)
 
