@@ -41,6 +41,7 @@ from credits.gateways import Card, Form, Interaction, InteractionKind, MessageRe
 from credits.inbox import first_time
 from credits.outbox import Message, Queue
 from credits.purchases.queries import purchase
+from credits.purchases.receipts import INVOICE_ACTION, RECEIPT_ACTION
 
 DONE_JOB = "slack.done"
 _VERDICTS = {APPROVE_ACTION: Verdict.APPROVE, REJECT_ACTION: Verdict.REJECT}
@@ -49,7 +50,7 @@ _FORMS: Mapping[str, Callable[[Interaction], Form]] = {
     ASK_MORE_ACTION: ask_more_form,
 }
 # These open an address, whoever presses them.
-_LINKS = {VIEW_ACTION, PAY_ACTION, LINK_ACTION}
+_LINKS = {VIEW_ACTION, PAY_ACTION, LINK_ACTION, RECEIPT_ACTION, INVOICE_ACTION}
 _log = structlog.get_logger()
 
 
