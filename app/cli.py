@@ -96,7 +96,12 @@ cli.add_typer(outbox_cli.with_database(_over_database), name="outbox")
 cli.add_typer(payments_cli.with_parts(_over_parts), name="payments")
 cli.command("reconcile")(payments_cli.reconcile_with(_over_parts))
 cli.add_typer(reports_cli.with_database(_over_database), name="report")
-cli.add_typer(slack_cli.with_database(_over_database, lambda: workspaces_of(Settings.load())), name="slack")
+cli.add_typer(
+    slack_cli.with_database(
+        _over_database, workspaces=lambda: workspaces_of(Settings.load()), url=lambda: Settings().url
+    ),
+    name="slack",
+)
 
 
 @cli.command()

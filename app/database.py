@@ -26,6 +26,7 @@ CREDITS_MODELS = (
     "credits.ledger.models",
     "credits.purchases.models",
     "credits.approvals.models",
+    "credits.alerts.models",
     "credits.allocations.models",
     "credits.top_ups.models",
     "credits.chat.models",

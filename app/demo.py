@@ -260,7 +260,7 @@ def banner(settings: Settings, demo: Demo, file: Path) -> str:
     printed = "\n".join(f"    {name:<{width}}  {token}" for name, token in demo.tokens.items())
     where = f"{settings.data_dir}/postgres (embedded PostgreSQL)" if settings.embedded else "DATABASE_URL"
     jobs = "Redis" if settings.redis_url else "within this process"
-    sandboxed = "Stripe, Slack and the clock; no money moves, nobody is told" if settings.sandboxed else "nothing"
+    sandboxed = "Stripe, Slack, mail and the clock; no money moves, nobody is told" if settings.sandboxed else "nothing"
     wallet = demo.wallets["department"]
     return f"""
   staging-credits is ready.
@@ -269,6 +269,7 @@ def banner(settings: Settings, demo: Demo, file: Path) -> str:
     Explorer    {demo.url}/explorer
     Sandbox     {demo.url}/sandbox/
     Slack       {demo.url}/sandbox/slack/
+    Mail        {demo.url}/sandbox/mail/
     Data        {where}
     Jobs        {jobs}
     Mode        {settings.mode}

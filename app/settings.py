@@ -6,6 +6,7 @@
 import base64
 import hashlib
 import secrets
+from email.headerregistry import Address
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
@@ -13,6 +14,7 @@ from typing import Annotated, Self
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app import smtp
 from credits.access.providers import Provider
 from credits.accounts.models import NAME_LENGTH
 
@@ -133,6 +135,12 @@ class Settings(BaseSettings):
         description="Keys that connected workspaces' tokens are kept under (32 bytes in URL-safe base64), by commas, "
         "the first for new ones.",
     )
+    slack_link_page: str = Field(
+        "",
+        validation_alias=_env("SLACK_LINK_PAGE"),
+        description="Where your pages let whoever is signed in link their Slack user (`linkSlackUser`, with the "
+        "address's `token`); people in Slack who are not linked are sent there.",
+    )
     slack_pace_s: float = Field(
         1.0,
         ge=0,
@@ -145,10 +153,21 @@ class Settings(BaseSettings):
         description="The platform's own Slack channel: payments that fit no purchase, prices asked for; the log has "
         "them too.",
     )
+    smtp_url: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_env("SMTP_URL"),
+        description="Mail server, `smtp://user:password@host:587` (STARTTLS, but on this machine) or "
+        "`smtps://user:password@host:465`; without it the sandbox takes the mail, or nobody does.",
+    )
+    mail_from: str = Field(
+        "",
+        validation_alias=_env("MAIL_FROM"),
+        description="Whom mail is from, as in `Staging Credits <credits@example.com>`; wanted with SMTP_URL.",
+    )
     sandbox: bool | None = Field(
         None,
         validation_alias=_env("SANDBOX"),
-        description="Mount the local Stripe, Slack and clock. On without a Stripe key; never with a live one.",
+        description="Mount the local Stripe, Slack, mailbox and clock. On without a Stripe key; never with a live one.",
     )
     return_urls: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -224,11 +243,17 @@ class Settings(BaseSettings):
             raise ValueError(
                 "SLACK_TEAM_ID is not set: whose people may press buttons? Slack shows it in its addresses."
             )
+        if self.slack_link_page and not self.slack_link_page.startswith(("https://", "http://")):
+            raise ValueError("SLACK_LINK_PAGE is no address. It begins with https://.")
         if self.slack_client_id and not (self.slack_client_secret.get_secret_value() and self.slack_token_keys):
             raise ValueError("SLACK_CLIENT_ID wants SLACK_CLIENT_SECRET and SLACK_TOKEN_KEYS beside it.")
         for each in self.slack_token_keys:
             if len(each.get_secret_value()) != _FERNET_KEY_LENGTH:
                 raise ValueError("SLACK_TOKEN_KEYS wants keys of 32 bytes in base64. Make one: " + _MAKE_KEY)
+        if self.smtp_url.get_secret_value():
+            smtp.mail_server(self.smtp_url.get_secret_value())
+        if self.mail_from or self.smtp_url.get_secret_value():
+            smtp.sender(self.mail_from)
         for key in self.service_keys:
             name, _, secret = key.get_secret_value().partition(":")
             if not name or len(secret) < 32:
@@ -264,6 +289,16 @@ class Settings(BaseSettings):
     def slack_played(self) -> bool:
         """The sandbox plays Slack."""
         return self.sandboxed and not (self.slack_bot_token.get_secret_value() or self.slack_client_id)
+
+    @property
+    def mail_server(self) -> smtp.MailServer | None:
+        """The server of SMTP_URL."""
+        return smtp.mail_server(self.smtp_url.get_secret_value()) if self.smtp_url.get_secret_value() else None
+
+    @property
+    def sender(self) -> Address:
+        """Whom mail is from; in the sandbox somebody who cannot be written to."""
+        return smtp.sender(self.mail_from or "Staging Credits <credits@sandbox.example>")
 
     @property
     def slack_signing_secrets(self) -> tuple[str, ...]:

@@ -8,17 +8,28 @@ from typing import Annotated, Any
 import typer
 from tortoise.transactions import in_transaction
 
+from app.gateways.slack_manifest import manifest as app_manifest
 from credits.accounts.models import Account, User
+from credits.chat.linking import unlink as unlink_people
 from credits.chat.people import link as link_people
-from credits.chat.workspaces import Workspaces
+from credits.chat.workspaces import Workspaces, reseal
 
 cli = typer.Typer(no_args_is_help=True, help="Who is who in Slack, and where an account's messages go.")
 Run = Callable[[Callable[[], Awaitable[Any]]], Any]
 _USER = re.compile(r"[UW][A-Z0-9]{5,20}")
 
 
-def with_database(run: Run, workspaces: Callable[[], Workspaces]) -> typer.Typer:
-    """The commands; `run` does something over an open database, `workspaces` knows that of the settings."""
+def with_database(run: Run, workspaces: Callable[[], Workspaces], url: Callable[[], str]) -> typer.Typer:
+    """The commands; `run` does something over an open database, `workspaces` knows that of the settings, `url` where
+    the service is reached."""
+
+    @cli.command()
+    def manifest() -> None:
+        """Print what to paste at https://api.slack.com/apps, under "Create New App", "From a manifest"."""
+        at = url()
+        if not at.startswith("https://"):
+            sys.stderr.write(f"Slack wants an https address, and this is {at}. Set PUBLIC_URL.\n")
+        sys.stdout.write(app_manifest(at))
 
     @cli.command()
     def link(
@@ -41,6 +52,26 @@ def with_database(run: Run, workspaces: Callable[[], Workspaces]) -> typer.Typer
             return ""
 
         _tell(run(work), f"{email} is {slack_user} in Slack.")
+
+    @cli.command()
+    def unlink(email: Annotated[str, typer.Argument(help="The person's e-mail address.")]) -> None:
+        """Let a person no longer be told, nor decide, in any Slack workspace; they can link themselves anew."""
+
+        async def work() -> str:
+            links = await unlink_people(email[:320], how="command line")
+            return "" if links else f"Nobody with the address {email} is linked."
+
+        _tell(run(work), f"{email} is nobody in Slack any more.")
+
+    @cli.command("reseal")
+    def reseal_tokens() -> None:
+        """Keep the tokens of connected workspaces under the first of SLACK_TOKEN_KEYS, so that the others can go."""
+
+        async def work() -> str:
+            _, unopened = await reseal(workspaces().seal)
+            return f"No key opens the tokens of {', '.join(unopened)}: connect Slack there anew." if unopened else ""
+
+        _tell(run(work), "Every token is kept under the first key.")
 
     @cli.command()
     def channel(

@@ -13,9 +13,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from tortoise.connection import get_connection
 
-from app.auth import access_of, links_of, pages_of
+from app.auth import access_of, links_of, pages_of, tickets_of
 from app.database import ANSWER_WITHIN_S, connection_of_its_own, database, require_tables
 from app.gateways.identity import PublishedKeys
+from app.gateways.mail import SmtpMail
 from app.gateways.silent import SilentChat, SilentMail
 from app.gateways.slack import SLACK, SlackChat
 from app.gateways.stripe import StripeGateway
@@ -26,18 +27,22 @@ from app.routes.exports import Exports
 from app.routes.graphql import GraphQLOverHTTP
 from app.routes.health import Readiness, livez
 from app.routes.slack import SlackInteractions
+from app.routes.slack_install import SlackInstall
 from app.routes.stripe import CheckoutReturn, StripeWebhook
 from app.routes.websocket import GraphQLOverWebSocket
+from app.sandbox.mail import MailSandbox, server_of
+from app.sandbox.mail_routes import mail_routes
 from app.sandbox.routes import sandbox_routes
 from app.sandbox.slack import SlackSandbox
 from app.sandbox.slack_people import TEAM_ID
 from app.sandbox.slack_routes import slack_routes
 from app.sandbox.stripe import Sandbox
 from app.settings import Settings
+from app.smtp import MailServer
 from credits.access.service import Access
 from credits.chat.messenger import Messenger
 from credits.chat.workspaces import Seal, Workspaces
-from credits.gateways import Chat, Payments, Workspace
+from credits.gateways import Chat, MailGateway, Payments, Workspace
 from credits.ledger.writer import Writer
 from credits.purchases.checkouts import Checkouts
 from schema.build import build_schema
@@ -88,7 +93,7 @@ async def parts(
             hub=shared,
             messenger=Messenger(
                 chat=await stack.enter_async_context(_chat(settings)),
-                mail=SilentMail(),
+                mail=_mail(settings),
                 workspaces=workspaces_of(settings),
                 pace_s=settings.slack_pace_s,
             ),
@@ -110,6 +115,16 @@ def workspaces_of(settings: Settings) -> Workspaces:
         token, team_id = "xoxb-sandbox", TEAM_ID
     own = Workspace(id=team_id, org=settings.slack_enterprise_id or team_id, token=token) if token else None
     return Workspaces(own=own, shared=not settings.slack_client_id, seal=Seal(settings.sealing_keys))
+
+
+def _mail(settings: Settings) -> MailGateway:
+    """The mail server of the settings, or the sandbox's; without either, mail reaches nobody."""
+    named = settings.mail_server
+
+    async def server() -> MailServer:
+        return named or await server_of(settings.local_url)
+
+    return SmtpMail(server, sender=settings.sender) if named or settings.sandboxed else SilentMail()
 
 
 @asynccontextmanager
@@ -156,8 +171,19 @@ async def web(settings: Settings, shared: Parts) -> AsyncIterator[Starlette]:
         access = access_of(settings, published)
         await stack.enter_async_context(access.last_uses.written())
         links = links_of(settings)
-        services = Services(writer=writer, checkouts=shared.checkouts, feeds=shared.hub, links=links)
+        tickets = tickets_of(settings)
+        services = Services(
+            writer=writer,
+            checkouts=shared.checkouts,
+            feeds=shared.hub,
+            links=links,
+            tickets=tickets,
+            workspaces=shared.messenger.workspaces,
+        )
         routes = _routes(settings, services, shared.messenger, access)
+        routes += SlackInstall(
+            messenger=shared.messenger, tickets=tickets, access=access, demo_people=settings.slack_played
+        ).routes()
         routes += Exports(
             links=links, access=access, connect=partial(connection_of_its_own, shared.database_url)
         ).routes()
@@ -168,13 +194,11 @@ async def web(settings: Settings, shared: Parts) -> AsyncIterator[Starlette]:
                 webhook_secret=settings.stripe_webhook_secrets[0],
             )
             await stack.enter_async_context(sandbox)
-            slack = SlackSandbox(
-                url=settings.url,
-                local_url=settings.local_url,
-                signing_secret=settings.slack_signing_secret.get_secret_value(),
-            )
+            slack = SlackSandbox(local_url=settings.local_url, signing_secret=settings.slack_signing_secrets[0])
             await stack.enter_async_context(slack)
-            routes += [slack_routes(slack), sandbox_routes(sandbox)]
+            mail = MailSandbox(host=settings.host)
+            await stack.enter_async_context(mail)
+            routes += [slack_routes(slack), mail_routes(mail), sandbox_routes(sandbox)]
         yield Starlette(routes=routes, middleware=_middleware(settings))
 
 

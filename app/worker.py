@@ -6,12 +6,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from dramatiq import Worker
 
-from app.auth import links_of, pages_of
+from app.auth import links_of, pages_of, tickets_of
 from app.database import connection_of_its_own
 from app.settings import Settings
 from app.web import Parts
 from credits.approvals.telling import Teller as ApprovalTeller
-from credits.interactions import Desk
+from credits.desk.desk import Desk
 from credits.outbox import Queue
 from credits.reports.telling import Teller
 from workers import (
@@ -40,6 +40,7 @@ _THREADS = {
     Queue.BULK.value: 2,
     Queue.PAYMENTS.value: 4,
     SCHEDULE_QUEUE: 2,
+    alerts.QUEUE: 1,
     allocations.QUEUE: 1,
     audit.QUEUE: 1,
     purchases.QUEUE: 2,
@@ -73,7 +74,7 @@ def _handlers(settings: Settings, shared: Parts) -> dict[str, delivery.Handler]:
         **purchases.handlers(shared.checkouts, shared.payments, shared.messenger),
         **alerts.handlers(shared.messenger),
         **approvals.handlers(ApprovalTeller(messenger=shared.messenger, pages=pages_of(settings))),
-        **interactions.handlers(Desk(messenger=shared.messenger, publisher=shared.hub, checkouts=shared.checkouts)),
+        **interactions.handlers(_desk(settings, shared)),
         **allocations.handlers(shared.messenger),
         **top_ups.handlers(shared.checkouts, shared.messenger),
         **operators.handlers(shared.messenger, settings.operators_at),
@@ -81,11 +82,22 @@ def _handlers(settings: Settings, shared: Parts) -> dict[str, delivery.Handler]:
     }
 
 
+def _desk(settings: Settings, shared: Parts) -> Desk:
+    return Desk(
+        messenger=shared.messenger,
+        publisher=shared.hub,
+        checkouts=shared.checkouts,
+        pages=pages_of(settings),
+        tickets=tickets_of(settings),
+    )
+
+
 def _jobs(shared: Parts) -> list[Job]:
     return [
         *purchases.scheduled(shared.checkouts, shared.payments),
         top_ups.scheduled(shared.payments),
         ledger.scheduled(shared.hub),
+        alerts.scheduled(),
         *allocations.scheduled(shared.hub),
         approvals.scheduled(shared.hub),
         audit.scheduled(lambda: connection_of_its_own(shared.database_url)),

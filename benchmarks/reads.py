@@ -58,18 +58,18 @@ async def _pages(url: str) -> tuple[list[float], list[float]]:
     chance = Random(1)  # noqa: S311 which pages are looked at is no secret
     async with database(url):
         (hot,) = await _query(_HOT)
-        times = await _query(
-            "SELECT created_at, id FROM transactions WHERE wallet_id = $1 AND sequence % $2 = 0 LIMIT $3",
-            hot["id"], max(1, hot["sequence"] // _PAGES), _PAGES,
+        numbers = [chance.randint(_PAGE, hot["sequence"]) for _ in range(_PAGES)]
+        places = await _query(
+            "SELECT created_at, id, sequence FROM transactions WHERE wallet_id = $1 AND sequence = ANY($2)",
+            hot["id"], numbers,
         )  # fmt: skip
         wallet, account = [], []
-        for each in times * 2:
-            below = chance.randint(_PAGE, hot["sequence"])
-            before = each["created_at"], each["id"]
+        for each in places * 2:
+            below, before = each["sequence"], (each["created_at"], each["id"])
             wallet.append(await _timed(wallet_lines(hot["id"], LineFilter(), limit=_PAGE, before_sequence=below)))
             account.append(await _timed(account_lines(hot["account_id"], LineFilter(), limit=_PAGE, before=before)))
-    # The first of each are read from the disk, and their statements made.
-    return wallet[len(times) :], account[len(times) :]
+    # The first time each is read from the disk, and the statement made.
+    return wallet[len(places) :], account[len(places) :]
 
 
 async def compare_pages(small: str, large: str) -> None:

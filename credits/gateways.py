@@ -284,7 +284,8 @@ Words = str | tuple[str | datetime, ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
     """A button on a card. Pressing it tells us `action` and `value`; with `confirm` the reader is asked that first.
-    With `url` it opens that address instead. `style` is `primary` or `danger`, or none."""
+    Buttons of one card have actions that differ: what stands behind a dot is there for that alone. With `url` it opens
+    that address instead. `style` is `primary` or `danger`, or none."""
 
     action: str
     label: str
@@ -415,8 +416,8 @@ class ChatGateway(Protocol):
     async def update(self, message: MessageRef, card: Card) -> None:
         """Show another card in its place."""
 
-    async def whisper(self, channel: str, user_id: str, card: Card) -> None:
-        """Tell one person in a channel something that the others do not see."""
+    async def whisper(self, channel: str, user_id: str, *cards: Card) -> None:
+        """Tell one person in a channel something that the others do not see: the cards below each other."""
 
     async def ask(self, trigger: str, form: Form) -> None:
         """Open a form before whoever did what the trigger is of."""
@@ -438,7 +439,7 @@ class Chat(Protocol):
         """Verify the signature over the raw body and read what was done; None for what needs no answer. Raises
         BadSignature, and ValueError for a body that is nothing that the chat sends."""
 
-    async def answer(self, reply_to: str, card: Card) -> None:
+    async def answer(self, reply_to: str, *cards: Card) -> None:
         """Answer whoever did something, at the address that came with it; nobody else sees it. Raises
         GatewayUnavailable and GatewayRefused, as the next does."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tortoise import fields
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.connection import get_connection
 from tortoise.models import Model
 
 
@@ -49,3 +50,13 @@ async def first_time(
         [source, event_id, event_type, json.dumps(payload)],
     )
     return Received(rows[0]["id"]) if rows else None
+
+
+async def change(source: str, event_id: str, *, before: str, after: str) -> bool:
+    """Let the event's outcome become another, in a commit of its own; False where it is not what it should be before.
+    Of several at once one does it."""
+    changed, _ = await get_connection("default").execute_query(
+        "UPDATE inbox_events SET outcome = $4 WHERE source = $1 AND event_id = $2 AND outcome = $3",
+        [source, event_id, before, after],
+    )
+    return changed == 1

@@ -5,7 +5,7 @@ says now.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -13,46 +13,44 @@ from tortoise.transactions import in_transaction
 
 from credits import outbox
 from credits.access.queries import maker_of
-from credits.access.service import refreshed
 from credits.accounts.audit_log import record
 from credits.accounts.queries import wallet_places
-from credits.accounts.rules import Action, Standing, may, visible
-from credits.actors import SYSTEM, Actor, ActorKind
-from credits.alerts.messages import SNOOZE, SNOOZE_ACTION
-from credits.alerts.service import snooze, tell_snoozed
+from credits.accounts.rules import Action, Place, Standing, may, visible
+from credits.actors import SYSTEM
+from credits.alerts.messages import ASK_MORE_ACTION, SNOOZE, SNOOZE_ACTION, ask_more_form
+from credits.alerts.service import snooze
 from credits.allocations import requests
 from credits.allocations.messages import DECLINE_ACTION, GIVE_ACTION
+from credits.allocations.rules import asked_for
 from credits.approvals import queries, service
 from credits.approvals.messages import APPROVE_ACTION, REJECT_ACTION, VIEW_ACTION, reject_form
 from credits.approvals.models import DecisionVia, Verdict
 from credits.approvals.renewal import ask_again
 from credits.approvals.requester_messages import ASK_AGAIN_ACTION, PAY_ACTION
-from credits.chat.messenger import Messenger
+from credits.chat.linking import LINK_ACTION, link_by_email, stranger_card
 from credits.chat.people import person_behind
 from credits.chat.workspaces import removed
+from credits.desk.answers import TAKEN, answer
+from credits.desk.buying import buy, offer
+from credits.desk.cards import BUY_ACTION, BUY_PACKAGE_ACTION
+from credits.desk.commands import command
+from credits.desk.desk import Desk
+from credits.desk.seeing import standing_of
 from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
-from credits.gateways import Card, Form, GatewayRefused, Interaction, InteractionKind, MessageRef, Publisher
+from credits.gateways import Card, Form, Interaction, InteractionKind, MessageRef
 from credits.inbox import first_time
 from credits.outbox import Message, Queue
-from credits.purchases.checkouts import Checkouts
 from credits.purchases.queries import purchase
 
 DONE_JOB = "slack.done"
-_NOT_LINKED = "Your Slack user is not linked to a person of this service yet. Ask an owner of the account to link you."
 _VERDICTS = {APPROVE_ACTION: Verdict.APPROVE, REJECT_ACTION: Verdict.REJECT}
-_FORMS: Mapping[str, Callable[[Interaction], Form]] = {REJECT_ACTION: reject_form}
+_FORMS: Mapping[str, Callable[[Interaction], Form]] = {
+    REJECT_ACTION: reject_form,
+    ASK_MORE_ACTION: ask_more_form,
+}
 # These open an address, whoever presses them.
-_LINKS = {VIEW_ACTION, PAY_ACTION}
+_LINKS = {VIEW_ACTION, PAY_ACTION, LINK_ACTION}
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """What it takes to work on what people did."""
-
-    messenger: Messenger
-    publisher: Publisher
-    checkouts: Checkouts
 
 
 def form_for(interaction: Interaction) -> Form | None:
@@ -70,7 +68,7 @@ async def receive(interaction: Interaction) -> bool:
         received = await first_time(connection, "slack", interaction.key, what, payload)
         if received is None:
             return False
-        await received.conclude(connection, "taken")
+        await received.conclude(connection, TAKEN)
         message = Message(account_id="", queue=Queue.APPROVALS, job=DONE_JOB, payload=payload)
         await outbox.add(connection, [message])
     return True
@@ -90,33 +88,27 @@ async def work_on(desk: Desk, interaction: Interaction) -> None:
         return
     if interaction.action in _LINKS:
         return
-    user_id = await person_behind(interaction.org, interaction.user_id)
+    org, chat_user_id = interaction.org, interaction.user_id
+    user_id = await person_behind(org, chat_user_id) or await link_by_email(
+        desk.messenger, team_id=interaction.team_id, org=org, chat_user_id=chat_user_id
+    )
     if user_id is None:
         _log.warning("stranger", team=interaction.team_id, user=interaction.user_id, action=interaction.action)
         await _keep_stranger(desk, interaction)
-        await answer(desk, interaction, Card(summary=_NOT_LINKED))
+        await answer(desk, interaction, stranger_card(desk.tickets, interaction))
         return
-    work = _WORK.get((interaction.kind, interaction.action))
+    work = _WORK.get((interaction.kind, interaction.action.partition(".")[0]))
     if work is None:
         _log.info("unknown_action", kind=interaction.kind, action=interaction.action)
         return
     try:
         await work(desk, interaction, user_id)
+        if interaction.channel is None and interaction.reply_to is None:
+            # Done in the app's home: it shows how things are now.
+            await answer(desk, interaction)
     except (Refusal, NotFound, Forbidden) as refusal:
         _log.info("press_refused", user=user_id, action=interaction.action, value=interaction.value, why=str(refusal))
         await answer(desk, interaction, Card(summary=str(refusal)))
-
-
-async def answer(desk: Desk, interaction: Interaction, card: Card) -> None:
-    """Tell whoever did it, and nobody else. Raises GatewayUnavailable."""
-    try:
-        workspace = await desk.messenger.workspaces.of_team(interaction.team_id)
-        if workspace is not None and interaction.channel is not None:
-            await desk.messenger.chat.at(workspace).whisper(interaction.channel, interaction.user_id, card)
-        elif interaction.reply_to is not None:
-            await desk.messenger.chat.answer(interaction.reply_to, card)
-    except GatewayRefused as error:
-        _log.warning("not_answered", team=interaction.team_id, user=interaction.user_id, reason=str(error))
 
 
 async def _keep_stranger(desk: Desk, interaction: Interaction) -> None:
@@ -177,7 +169,7 @@ async def _ask_again(desk: Desk, interaction: Interaction, user_id: str) -> None
     expired = await _request(desk, interaction, interaction.value)
     bought = await purchase(expired.purchase_id)
     place = (await wallet_places([bought.wallet_id]))[bought.wallet_id]
-    standing = await refreshed(Standing(actor=Actor(kind=ActorKind.USER, id=user_id), user_id=user_id))
+    standing = await standing_of(user_id)
     own = user_id in {bought.requested_by.id, await maker_of(bought.requested_by.id)}
     if not visible(standing, place):
         raise NotFound
@@ -186,16 +178,39 @@ async def _ask_again(desk: Desk, interaction: Interaction, user_id: str) -> None
     await ask_again(desk.publisher, bought.id, seen=expired.id)
 
 
-async def _snooze(desk: Desk, interaction: Interaction, user_id: str) -> None:
-    wallet_id, _, episode = interaction.value.rpartition(":")
+async def _wallet(desk: Desk, interaction: Interaction, user_id: str) -> tuple[Standing, Place]:
+    """Whoever did it, and where the wallet stands that the value begins with. Raises NotFound where they may not know
+    of it, and where the workspace does not serve its account."""
+    wallet_id = interaction.value.partition(":")[0]
     place = (await wallet_places([wallet_id])).get(wallet_id)
-    standing = await refreshed(Standing(actor=Actor(kind=ActorKind.USER, id=user_id), user_id=user_id))
-    if place is None or not visible(standing, place):
+    standing = await standing_of(user_id)
+    if place is None or place.closed or not visible(standing, place):
         raise NotFound
+    if not await desk.messenger.workspaces.serves(place.account_id, interaction.team_id):
+        raise NotFound
+    return standing, place
+
+
+async def _snooze(desk: Desk, interaction: Interaction, user_id: str) -> None:
+    standing, place = await _wallet(desk, interaction, user_id)
     if not may(standing, Action.SET_ALERT, place):
         raise Forbidden("Only an owner or an administrator of the pool can snooze this alert.")
-    until = await snooze(wallet_id, hours=int(SNOOZE.total_seconds() // 3600))
-    await tell_snoozed(desk.messenger, wallet_id=wallet_id, episode=int(episode), by=user_id, until=until)
+    await snooze(standing.actor, place.wallet_id or "", hours=int(SNOOZE.total_seconds() // 3600))
+
+
+async def _ask_more(desk: Desk, interaction: Interaction, user_id: str) -> None:
+    standing, place = await _wallet(desk, interaction, user_id)
+    if place.department_id is None:
+        raise NotFound
+    if not may(standing, Action.REQUEST_ALLOCATION, place):
+        raise Forbidden("Only members of the department can ask for more. Ask one of them.")
+    wanted, why = asked_for(interaction.text or "")
+    await requests.ask(standing.actor, place, credits_wanted=wanted, reason=why)
+    await answer(desk, interaction, Card(summary=f"Asked for {wanted:,} credits. You are told what becomes of it."))
+
+
+async def _open_home(desk: Desk, interaction: Interaction, user_id: str) -> None:
+    """Nothing but to show it, as after all that is done there."""
 
 
 async def _answer_request(desk: Desk, interaction: Interaction, user_id: str) -> None:
@@ -208,6 +223,11 @@ _WORK: Mapping[tuple[InteractionKind, str], Callable[[Desk, Interaction, str], A
     (InteractionKind.SUBMITTED, REJECT_ACTION): _decide,
     (InteractionKind.PRESSED, ASK_AGAIN_ACTION): _ask_again,
     (InteractionKind.PRESSED, SNOOZE_ACTION): _snooze,
+    (InteractionKind.PRESSED, BUY_ACTION): offer,
+    (InteractionKind.PRESSED, BUY_PACKAGE_ACTION): buy,
+    (InteractionKind.COMMAND, ""): command,
+    (InteractionKind.HOME, ""): _open_home,
+    (InteractionKind.SUBMITTED, ASK_MORE_ACTION): _ask_more,
     (InteractionKind.PRESSED, GIVE_ACTION): _answer_request,
     (InteractionKind.PRESSED, DECLINE_ACTION): _answer_request,
 }

@@ -103,14 +103,17 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::tim
     AS m (id, account_id, queue, job, payload, due_at)
 """
 # Handed to the broker and not taken for so long, it is handed over again: the broker may have lost it.
-_DUE = """
+# Alerts are looked for apart from all else: neither waits behind many of the other.
+_WAITING = """
+SELECT id FROM outbox WHERE queue {which}
+AND due_at <= (SELECT credits_now()) AND (leased_until IS NULL OR leased_until < clock_timestamp())
+ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
+_DUE = f"""
+WITH alerts AS ({_WAITING.format(which="= 'alerts'")}), others AS ({_WAITING.format(which="<> 'alerts'")})
 UPDATE outbox SET leased_until = clock_timestamp() + make_interval(secs => $1)
-WHERE id IN (
-    SELECT id FROM outbox
-    WHERE due_at <= (SELECT credits_now()) AND (leased_until IS NULL OR leased_until < clock_timestamp())
-    ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
-)
-RETURNING id, queue, attempts
+WHERE id IN (SELECT id FROM alerts UNION ALL SELECT id FROM others)
+RETURNING id, queue, attempts, due_at
 """
 _TAKE = """
 UPDATE outbox SET attempts = attempts + 1, leased_until = clock_timestamp() + make_interval(secs => $2)
@@ -165,8 +168,10 @@ class Due:
 
 
 async def due(*, limit: int = 100) -> list[Due]:
-    """Messages whose time has come and that nobody works on; they are ours to hand to the broker."""
+    """Messages whose time has come and that nobody works on; they are ours to hand to the broker. Alerts first, so many
+    at most, and then as many others; of each the longest due first."""
     rows = await get_connection("default").execute_query_dict(_DUE, [LEASE_S, limit])
+    rows.sort(key=lambda row: (row["queue"] != Queue.ALERTS, row["due_at"]))
     return [Due(id=row["id"], queue=Queue(row["queue"]), attempts=row["attempts"]) for row in rows]
 
 

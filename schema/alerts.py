@@ -1,4 +1,4 @@
-"""The low-balance alert of a wallet: its settings, and the snooze."""
+"""The alert of a wallet: its settings, and the snooze."""
 
 import strawberry
 
@@ -18,6 +18,8 @@ class SetBalanceAlertInput:
     threshold: int = strawberry.field(description=f"In credits; {DEFAULT_THRESHOLD} is recommended.")
     enabled: bool = True
     slack_channel: str | None = None
+    runway_days: int | None = None
+    expiry_days: int | None = None
 
 
 @strawberry.input
@@ -34,7 +36,7 @@ class WalletPayload:
 
 @strawberry.type
 class AlertMutation:
-    @strawberry.mutation(description="When to be told that a wallet's balance is low, and where.")
+    @strawberry.mutation(description="When to be told that a wallet's credits are low, run out or lapse, and where.")
     @refusals_as(WalletPayload)
     async def set_balance_alert(
         self,
@@ -47,13 +49,17 @@ class AlertMutation:
             context.services.checkouts.publisher,
             context.standing.actor,
             input.wallet_id,
-            threshold=input.threshold,
-            enabled=input.enabled,
-            channel=input.slack_channel,
+            service.Settings(
+                threshold=input.threshold,
+                enabled=input.enabled,
+                channel=input.slack_channel,
+                runway_days=input.runway_days,
+                expiry_days=input.expiry_days,
+            ),
         )
         return WalletPayload(wallet=Wallet.of(place))
 
-    @strawberry.mutation(description="Be told later; if the balance is still low then, anew.")
+    @strawberry.mutation(description="Be told later of all that the alert tells; what is still so then, anew.")
     @refusals_as(WalletPayload)
     async def snooze_alert(
         self,
@@ -61,5 +67,5 @@ class AlertMutation:
         input: SnoozeAlertInput,  # noqa: A002 the API's name for it
     ) -> WalletPayload | None:
         place = await place_for(info.context, input.wallet_id, Kind.WALLET, Action.SET_ALERT, field="walletId")
-        await service.snooze(input.wallet_id, hours=input.hours)
+        await service.snooze(info.context.standing.actor, input.wallet_id, hours=input.hours)
         return WalletPayload(wallet=Wallet.of(place))

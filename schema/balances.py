@@ -12,6 +12,7 @@ from credits import feeds
 from credits.accounts.queries import wallets_of
 from credits.accounts.rules import Action, Place, visible
 from credits.alerts.rules import AlertPhase
+from credits.alerts.service import settings_of
 from credits.errors import NotFound
 from credits.ids import Kind
 from credits.ledger import feed, models, queries, wallet
@@ -72,6 +73,10 @@ class BalanceAlert:
     threshold: int
     enabled: bool
     slack_channel: str | None
+    runway_days: int | None = strawberry.field(
+        description="Alert also when the forecast says fewer days than this are left."
+    )
+    expiry_days: int | None = strawberry.field(description="Alert also this many days before credits lapse.")
     snoozed_until: datetime | None
     fired_at: datetime | None
 
@@ -81,10 +86,13 @@ async def alert_of(wallet_id: str) -> BalanceAlert:
     row = await models.Wallet.get_or_none(id=wallet_id)
     if row is None:
         raise NotFound
+    settings = await settings_of(row)
     return BalanceAlert(
-        threshold=row.alert_threshold,
-        enabled=row.alert_enabled,
-        slack_channel=row.alert_channel,
+        threshold=settings.threshold,
+        enabled=settings.enabled,
+        slack_channel=settings.channel,
+        runway_days=settings.runway_days,
+        expiry_days=settings.expiry_days,
         snoozed_until=row.alert_snoozed_until,
         fired_at=row.alert_fired_at if row.alert_phase is AlertPhase.FIRED else None,
     )

@@ -7,14 +7,17 @@ from uuid import uuid4
 import pytest
 from tortoise.connection import get_connection
 
-from credits.accounts.models import AccountRole, SlackLink
+from credits.accounts.models import Account, AccountRole, Pool, SlackLink
 from credits.accounts.rules import Place
 from credits.accounts.service import add_membership
+from credits.alerts.messages import FIRED_JOB
+from credits.chat.audiences import of_wallet
 from credits.ledger.models import Wallet
 from credits.ledger.queries import now
 from credits.outbox import OutboxMessage
 from tests.support.service import SERVICE_KEY, Service
 from tests.support.slack import Posted, Slack, buttons, eventually
+from tests.test_allocations import firm_in
 
 SPEND = """mutation ($wallet: ID!, $quantity: Int!, $key: String!) { deductCredits(input:
   {walletId: $wallet, stagingType: "FURNITURE_REMOVAL", quantity: $quantity, idempotencyKey: $key}) {
@@ -22,6 +25,7 @@ SPEND = """mutation ($wallet: ID!, $quantity: Int!, $key: String!) { deductCredi
 SET = """mutation ($input: SetBalanceAlertInput!) { setBalanceAlert(input: $input) {
   wallet { alert { threshold enabled slackChannel firedAt snoozedUntil } balance { low } }
   userErrors { code field } } }"""
+SNOOZE = "mutation ($id: ID!) { snoozeAlert(input: {walletId: $id, hours: 1}) { wallet { id } userErrors { code } } }"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ async def test_it_fires_once_on_crossing_is_edited_on_recovery_and_fires_again_a
     assert below == {"available": 19, "low": True}
     assert len(still_one) == 1
     assert "19 credits left" in first[0]["text"]
-    assert buttons(first[0]) == ["snooze"]
+    assert buttons(first[0]) == ["buy", "snooze"]
     assert "Recovered" in recovered[0]["text"]
     assert buttons(recovered[0]) == []
     assert "17 credits left" in both[1]["text"]
@@ -142,7 +146,7 @@ async def test_snoozed_by_button_it_comes_again_when_the_snooze_ends_if_still_lo
 
     await Slack(service).press(card, "snooze", "pool_admin")
     edited = await eventually(lambda: watched.cards(1), lambda seen: seen[0]["edited"])
-    waiting = await OutboxMessage.filter(account_id=watched.place.account_id)
+    waiting = await OutboxMessage.filter(account_id=watched.place.account_id, job=FIRED_JOB)
     await Wallet.filter(id=watched.wallet).update(alert_snoozed_until=await now())
     await OutboxMessage.filter(account_id=watched.place.account_id).update(due_at=await now())
     again = await watched.cards(2)
@@ -156,15 +160,14 @@ async def test_a_snooze_that_ends_after_recovery_tells_nothing(service: Service,
     token = await service.owner_token(watched.place.account_id)
     await watched.spend(15)
     await watched.cards(1)
-    snooze = (
-        "mutation ($id: ID!) { snoozeAlert(input: {walletId: $id, hours: 1}) { wallet { id } userErrors { code } } }"
-    )
-    await service.gql(snooze, token, id=watched.wallet)
+    await service.gql(SNOOZE, token, id=watched.wallet)
+    (card,) = await eventually(lambda: watched.cards(1), lambda seen: seen[0]["edited"])
     await service.give(watched.place, 100)
 
     await Wallet.filter(id=watched.wallet).update(alert_snoozed_until=await now())
     await OutboxMessage.filter(account_id=watched.place.account_id).update(due_at=await now())
 
+    assert "snoozed by Test owner" in card["text"]
     assert len(await watched.quiet()) == 1
 
 
@@ -203,3 +206,18 @@ async def test_without_a_channel_those_who_look_after_the_wallet_are_told(servic
 
     assert [card["channel"] for card in cards] == ["D0OWNER00"]
     assert await SlackLink.filter(user_id=user_id).count() == 1
+
+
+async def test_an_alert_goes_to_its_own_channel_else_the_pools_else_the_accounts(service: Service) -> None:
+    firm = await firm_in(service, "UTC")
+    wallet = firm.alpha.wallet_id or ""
+    keepers = await of_wallet(wallet, channel=None)
+    await Account.filter(id=firm.account.account_id).update(slack_channel="#account")
+    accounts = await of_wallet(wallet, channel=None)
+    await Pool.filter(id=firm.pool.pool_id).update(slack_channel="#pool")
+    pools = await of_wallet(wallet, channel=None)
+    own = await of_wallet(wallet, channel="#own")
+
+    assert (keepers.channel, keepers.user_ids) == (None, [service.demo.users["pool_admin"]])
+    assert [each.channel for each in (accounts, pools, own)] == ["#account", "#pool", "#own"]
+    assert (await of_wallet(firm.account.wallet_id or "", channel=None)).channel == "#account"

@@ -32,7 +32,7 @@ class SilentChat:
         """Nobody can have done anything."""
         raise BadSignature(_NONE)
 
-    async def answer(self, reply_to: str, card: Card) -> None:
+    async def answer(self, reply_to: str, *cards: Card) -> None:
         """Nobody asked."""
         raise GatewayRefused(_NONE)
 
@@ -59,9 +59,9 @@ class SilentWorkspace:
         """Log it."""
         _log.info("no_chat", edited=message.ts, card=card.summary)
 
-    async def whisper(self, channel: str, user_id: str, card: Card) -> None:
+    async def whisper(self, channel: str, user_id: str, *cards: Card) -> None:
         """Log it."""
-        _log.info("no_chat", to=user_id, card=card.summary)
+        _log.info("no_chat", to=user_id, cards=[card.summary for card in cards])
 
     async def ask(self, trigger: str, form: Form) -> None:
         """Log it."""

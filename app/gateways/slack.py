@@ -5,7 +5,7 @@ The sandbox is reached through here as well, by another address, so no code path
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from urllib.parse import urlencode, urlsplit
@@ -23,7 +23,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from app.gateways.slack_blocks import TEXT, blocks_of, escaped, home_of, view_of
+from app.gateways.slack_blocks import BLOCKS, TEXT, blocks_of, escaped, home_of, stack_of, view_of
 from app.gateways.slack_inbound import MISSHAPEN, interaction_in, text_of
 from credits.gateways import (
     AccessRevoked,
@@ -48,9 +48,19 @@ SCOPES = (
     "users:read.email"
 )
 SLACK = "https://slack.com"
+ANSWERS = "https://hooks.slack.com"
 _TIMESTAMP = re.compile("[0-9]{1,12}")
 # Slack's words for what may pass, or may have been done in part before it failed.
-_PASSING = {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
+_PASSING = {
+    "fatal_error",
+    "internal_error",
+    "org_login_required",
+    "rate_limited",
+    "ratelimited",
+    "request_timeout",
+    "service_unavailable",
+    "team_added_to_org",
+}
 # Nothing more is done with this token.
 _REVOKED = {"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"}
 
@@ -82,6 +92,7 @@ class SlackChat:
         self._base_url = base_url
         self._site_url = site_url
         self._client_id, self._client_secret, self._redirect_url = client_id, client_secret, redirect_url
+        self._answered_at = {_origin(each) for each in ((base_url, site_url) if base_url else (ANSWERS,))}
         self._session = aiohttp.ClientSession()
 
     async def close(self) -> None:
@@ -103,20 +114,25 @@ class SlackChat:
         self._verify(body, timestamp, signature)
         return interaction_in(body.decode())
 
-    async def answer(self, reply_to: str, card: Card) -> None:
-        """Answer at a `response_url`; only Slack's own are."""
-        allowed = self._base_url or "https://hooks.slack.com/"
-        if urlsplit(reply_to)[:2] != urlsplit(allowed)[:2]:
+    async def answer(self, reply_to: str, *cards: Card) -> None:
+        """Answer at a `response_url`; only Slack's own are, so that nobody has us write to another address."""
+        if _origin(reply_to) not in self._answered_at:
             raise GatewayRefused("no address of Slack's")
         client = AsyncWebhookClient(reply_to, session=self._session, retry_handlers=[_unsent()])
         if self._base_url:
             client.proxy = None
         async with _asking(self._timeout_s):
             answered = await client.send(
-                text=escaped(card.summary, TEXT), blocks=blocks_of(card) or None, response_type="ephemeral"
+                text=escaped(cards[0].summary, TEXT),
+                blocks=stack_of(cards, most=BLOCKS),
+                response_type="ephemeral",
+                replace_original=False,
             )
         if answered.status_code >= 500 or answered.status_code == 429:
-            raise GatewayUnavailable(f"Slack cannot now (status {answered.status_code}).")
+            raise GatewayUnavailable(
+                f"Slack cannot now (status {answered.status_code}).",
+                retry_after_s=_wait(answered.status_code, answered.headers),
+            )
         if answered.status_code >= 400:
             raise GatewayRefused(answered.body)
 
@@ -133,11 +149,10 @@ class SlackChat:
     async def installed(self, code: str) -> Installed:
         """What the code stands for."""
         async with _asking(self._timeout_s):
-            answer = await self._client("", [_unsent()]).oauth_v2_access(
-                client_id=self._client_id,
-                client_secret=self._client_secret,
-                code=code,
-                redirect_uri=self._redirect_url,
+            # The SDK's own method signs in as aiohttp would no longer have it; Slack takes both.
+            keys = {"client_id": self._client_id, "client_secret": self._client_secret}
+            answer = await self._client("", [_unsent()]).api_call(
+                "oauth.v2.access", data={**keys, "code": code, "redirect_uri": self._redirect_url}
             )
             where = answer["enterprise"] if answer.get("is_enterprise_install") else answer["team"]
             org = text_of(answer.get("enterprise") or where, "id")
@@ -218,14 +233,14 @@ class SlackGateway:
                 link_names=False,
             )
 
-    async def whisper(self, channel: str, user_id: str, card: Card) -> None:
+    async def whisper(self, channel: str, user_id: str, *cards: Card) -> None:
         """Tell one person in a channel something that the others do not see."""
         async with _asking(self._timeout_s):
             await self._once.chat_postEphemeral(
                 channel=channel,
                 user=user_id,
-                text=escaped(card.summary, TEXT),
-                blocks=blocks_of(card) or None,
+                text=escaped(cards[0].summary, TEXT),
+                blocks=stack_of(cards, most=BLOCKS),
                 parse="none",
                 link_names=False,
             )
@@ -245,6 +260,8 @@ class SlackGateway:
         async with _asking(self._timeout_s):
             user = (await self._repeatable.users_info(user=user_id))["user"]
             confirmed = user.get("is_email_confirmed") is True and not user.get("deleted")
+            # Somebody of another company, in a shared channel: their address is what that company says it is.
+            confirmed = confirmed and not user.get("is_stranger")
             return ChatPerson(id=user_id, email=user["profile"].get("email") if confirmed else None)
 
     async def _conversation(self, to: str, *, find: bool) -> str:
@@ -318,18 +335,29 @@ def _translated(error: SlackApiError) -> GatewayRefused | GatewayUnavailable:
         return AccessRevoked(word) if word in _REVOKED else GatewayRefused(word)
     return GatewayUnavailable(
         f"Slack cannot now (status {answer.status_code}, {word or 'no error named'}).",
-        retry_after_s=_seconds(answer.headers.get("Retry-After", "")) if answer.status_code == 429 else None,
+        retry_after_s=_wait(answer.status_code, answer.headers),
     )
 
 
-def _seconds(header: str) -> float | None:
-    return float(header) if header.isdecimal() and len(header) < 6 else None
+def _wait(status: int, headers: Mapping[str, str]) -> float | None:
+    """How long Slack asks us to wait, where it does."""
+    header = headers.get("Retry-After", "")
+    return float(header) if status == 429 and header.isdecimal() and len(header) < 6 else None
 
 
 def _word_of(error: SlackApiError) -> object:
     """The error as Slack names it, if it does."""
     data = error.response.data if isinstance(error.response, AsyncSlackResponse) else None
     return data.get("error") if isinstance(data, dict) else None
+
+
+def _origin(address: str) -> tuple[str, str] | None:
+    """Scheme, host and port; None for what is no address."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    return parts.scheme, parts.netloc
 
 
 def _ref(answer: AsyncSlackResponse) -> MessageRef:

@@ -34,7 +34,7 @@ Item = TypeVar("Item")
 
 BLOCKS, FIELDS, BUTTONS, NOTES = 50, 10, 25, 10
 TITLE, TEXT, FIELD, LABEL, NOTE, BUTTON, VALUE = 150, 3000, 2000, 200, 2000, 75, 2000
-CONFIRM, CONFIRM_BUTTON, HINT = 300, 30, 150
+CONFIRM, CONFIRM_BUTTON = 300, 30
 ALT = 2000
 VIEW_TITLE, VIEW_BUTTON, VIEW_BLOCKS = 24, 24, 100
 # Of an input in a form, and of the block around it.
@@ -45,6 +45,8 @@ _QUOTED = {**_CONTROL, "\n": "\n> "}
 
 
 def blocks_of(card: Card) -> list[Block]:
+    """The card from top to bottom; one that has nothing but its summary shows that, so that no card is left to the
+    markup of `text`."""
     blocks: list[Block] = []
     if card.title:
         blocks.append(HeaderBlock(text=_plain(card.title, TITLE)))
@@ -57,7 +59,7 @@ def blocks_of(card: Card) -> list[Block]:
         blocks.append(ImageBlock(image_url=card.picture.url, alt_text=_cut(card.picture.alt, ALT)))
     blocks += [ActionsBlock(elements=[_button(button) for button in some]) for some in _by(BUTTONS, card.buttons)]
     blocks += [ContextBlock(elements=[_words(note, NOTE) for note in some]) for some in _by(NOTES, card.notes)]
-    return blocks[:BLOCKS]
+    return blocks[:BLOCKS] or [SectionBlock(text=_plain(card.summary, TEXT))]
 
 
 def _by(size: int, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
@@ -71,16 +73,17 @@ def _button(button: Button) -> ButtonElement:
         value=_cut(button.value, VALUE),
         style=button.style,
         url=button.url,
-        confirm=_confirm(button.label, button.confirm) if button.confirm else None,
+        confirm=_confirm(button, button.confirm) if button.confirm else None,
     )
 
 
-def _confirm(label: str, question: str) -> ConfirmObject:
+def _confirm(button: Button, question: str) -> ConfirmObject:
     return ConfirmObject(
-        title=_plain(label, BUTTON),
+        title=_plain(button.label, BUTTON),
         text=_plain(question, CONFIRM),
-        confirm=_plain(label, CONFIRM_BUTTON),
+        confirm=_plain(button.label, CONFIRM_BUTTON),
         deny=_plain("Cancel", CONFIRM_BUTTON),
+        style=button.style,
     )
 
 
@@ -102,27 +105,29 @@ def view_of(form: Form) -> View:
 
 
 def home_of(cards: Sequence[Card]) -> View:
-    """The cards below each other; what is too much is left out."""
+    """The cards as somebody's App Home."""
+    return View(type="home", blocks=stack_of(cards, most=VIEW_BLOCKS))
+
+
+def stack_of(cards: Sequence[Card], *, most: int) -> list[Block]:
+    """The cards below each other; what is more than so many blocks is left out."""
     blocks: list[Block] = []
     for card in cards:
         more = [*([DividerBlock()] if blocks else []), *blocks_of(card)]
-        if len(blocks) + len(more) > VIEW_BLOCKS:
+        if len(blocks) + len(more) > most:
             break
         blocks += more
-    return View(type="home", blocks=blocks)
+    return blocks
 
 
 def _words(words: Words, limit: int) -> TextObject:
     """Plain text where there is no time in it; else markup in which only the times are any."""
     if isinstance(words, str):
         return _plain(words, limit)
-    text = ""
+    pieces: list[str] = []
     for part in words:
-        piece = _time(part) if isinstance(part, datetime) else escaped(part, limit)
-        if len(text) + len(piece) > limit:
-            break
-        text += piece
-    return MarkdownTextObject(text=text, verbatim=True)
+        pieces += [_time(part)] if isinstance(part, datetime) else _pieces(part, _CONTROL)
+    return MarkdownTextObject(text=_fitting(pieces, limit), verbatim=True)
 
 
 def _time(at: datetime) -> str:
@@ -132,7 +137,8 @@ def _time(at: datetime) -> str:
 
 
 def _plain(text: str, limit: int) -> PlainTextObject:
-    return PlainTextObject(text=_cut(text, limit))
+    # A name may have something between two colons that is no emoji.
+    return PlainTextObject(text=_cut(text, limit), emoji=False)
 
 
 def _field(label: str, value: str) -> MarkdownTextObject:
@@ -152,10 +158,17 @@ def escaped(text: str, limit: int) -> str:
 
 
 def _cut(text: str, limit: int, escapes: Mapping[str, str] | None = None) -> str:
-    """The text with its escapes, ended by an ellipsis where it would be longer than `limit`. Cut between characters
-    and never within an escape."""
-    parts = [(escapes or {}).get(each, each) for each in text]
-    lengths = list(accumulate(map(len, parts)))
+    """The text with its escapes, ended by an ellipsis where it would be longer than `limit`."""
+    return _fitting(_pieces(text, escapes or {}), limit)
+
+
+def _pieces(text: str, escapes: Mapping[str, str]) -> list[str]:
+    """What is shown whole or not at all: characters and escapes."""
+    return [escapes.get(each, each) for each in text]
+
+
+def _fitting(pieces: Sequence[str], limit: int) -> str:
+    lengths = list(accumulate(map(len, pieces)))
     if not lengths or lengths[-1] <= limit:
-        return "".join(parts)
-    return "".join(parts[: bisect_right(lengths, limit - 1)]) + "…"
+        return "".join(pieces)
+    return "".join(pieces[: bisect_right(lengths, limit - 1)]) + "…"

@@ -3,13 +3,14 @@ acknowledged; the work is done after.
 
 Slack waits three seconds and shows a warning then; a database that stalls must not make it wait, and what could not be
 written down must not be acknowledged silently.
+https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response
 """
 
 import asyncio
 import json
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from graphql import GraphQLError
@@ -17,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from app.gateways.slack_blocks import TYPED
+from app.gateways.slack_inbound import is_certificate_check
 from app.requests import body_of
 from credits.chat.messenger import Messenger
 from credits.gateways import (
@@ -34,6 +36,7 @@ MAX_BYTES = 512 * 1024
 _WRITTEN_WITHIN_S = 0.7
 _TRY_AGAIN = "That did not reach us. Please try again in a minute."
 _log = structlog.get_logger()
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -41,7 +44,7 @@ class SlackInteractions:
     """The endpoint."""
 
     messenger: Messenger
-    _telling: set[asyncio.Task[None]] = field(default_factory=set)
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def receive(self, request: Request) -> Response:
         """Take what somebody did."""
@@ -49,6 +52,8 @@ class SlackInteractions:
             body = await body_of(request, MAX_BYTES)
         except GraphQLError:
             return PlainTextResponse("This is larger than anything Slack sends.", status_code=413)
+        if is_certificate_check(body):
+            return Response(status_code=200)
         headers = request.headers
         try:
             interaction = self.messenger.chat.read_interaction(
@@ -70,8 +75,7 @@ class SlackInteractions:
 
     async def _taken(self, interaction: Interaction) -> Response:
         try:
-            async with asyncio.timeout(_WRITTEN_WITHIN_S):
-                await receive(interaction)
+            await self._soon(receive(interaction))
         except Exception as error:
             _log.warning("not_written", key=interaction.key, error=repr(error))
             return self._not_taken(interaction)
@@ -88,16 +92,31 @@ class SlackInteractions:
         self._begin(self._say_so(interaction))
         return Response(status_code=200)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do it after the acknowledgement."""
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Do it beside whatever else is done."""
         task = asyncio.create_task(work)
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.warning("ended", error=repr(task.exception()))
+
+    async def _soon(self, work: Coroutine[Any, Any, T]) -> T:
+        """What comes of it. Raises TimeoutError for what takes too long, and does not wait for its end: a statement
+        that is given up rolls back first, and that stalls as well."""
+        task = self._begin(work)
+        done, _ = await asyncio.wait({task}, timeout=_WRITTEN_WITHIN_S)
+        if not done:
+            task.cancel()
+            raise TimeoutError
+        return task.result()
 
     async def _ask(self, interaction: Interaction, form: Form) -> None:
         try:
-            async with asyncio.timeout(_WRITTEN_WITHIN_S):
-                workspace = await self.messenger.workspaces.of_team(interaction.team_id)
+            workspace = await self._soon(self.messenger.workspaces.of_team(interaction.team_id))
             if workspace is not None and interaction.trigger is not None:
                 await self.messenger.chat.at(workspace).ask(interaction.trigger, form)
                 return

@@ -263,7 +263,7 @@ class Attempt(Model):
 
 class SlackMessage(Model):
     """A message as it was last edited. `ts` is when it was posted, which Slack takes for its id; `only_for` is the
-    person who alone sees it."""
+    person who alone sees it, `thread_ts` the message that it answers."""
 
     ts = fields.CharField(20, primary_key=True)
     channel = fields.CharField(ID_LENGTH, db_index=True)
@@ -272,9 +272,50 @@ class SlackMessage(Model):
     metadata = fields.JSONField[dict[str, object] | None](null=True)
     edited_ts = fields.CharField(20, null=True)
     only_for = fields.CharField(ID_LENGTH, null=True)
+    thread_ts = fields.CharField(20, null=True)
 
     class Meta:
         table = "sandbox_slack_messages"
+
+
+class SlackView(Model):
+    """A modal that is open before somebody, or the app's home as they see it; `errors` are what the service said of
+    what was typed, by the block's id."""
+
+    id = fields.CharField(ID_LENGTH, primary_key=True)
+    user = fields.CharField(ID_LENGTH, db_index=True)
+    home = fields.BooleanField()
+    view = fields.JSONField[dict[str, object]]()
+    errors = fields.JSONField[dict[str, str]]()
+    opened_at = fields.DatetimeField()
+
+    class Meta:
+        table = "sandbox_slack_views"
+
+
+class SlackTicket(Model):
+    """What was handed out with a press or command, for a while and so often: a trigger that opens a form, an address
+    to answer at, or a code of somebody who installs the app. Real time."""
+
+    id = fields.CharField(ID_LENGTH, primary_key=True)
+    user = fields.CharField(ID_LENGTH)
+    channel = fields.CharField(ID_LENGTH, null=True)
+    message_ts = fields.CharField(20, null=True)
+    uses_left = fields.IntField()
+    until = fields.DatetimeField()
+
+    class Meta:
+        table = "sandbox_slack_tickets"
+
+
+class SlackTrouble(Model):
+    """What is wrong with a channel (archived, left, deleted), a person (deactivated) or a workspace (uninstalled)."""
+
+    id = fields.CharField(ID_LENGTH, primary_key=True)
+    word = fields.CharField(40)
+
+    class Meta:
+        table = "sandbox_slack_troubles"
 
 
 class SlackFault(Model):
@@ -305,3 +346,34 @@ class StripeFault(Model):
 
     class Meta:
         table = "sandbox_stripe_faults"
+
+
+class MailMessage(Model):
+    """A mail in somebody's mailbox. `id` is made of the recipient and the Message-ID: what a mailbox has already is
+    kept once, and `deliveries` says how often it came. Real time."""
+
+    id = fields.CharField(ID_LENGTH, primary_key=True)
+    recipient = fields.CharField(320, db_index=True)
+    sender = fields.TextField()
+    subject = fields.TextField()
+    message_id = fields.TextField()
+    text = fields.TextField()
+    html = fields.TextField()
+    deliveries = fields.IntField(db_default=1)
+    at = fields.DatetimeField(db_index=True)
+
+    class Meta:
+        table = "sandbox_mails"
+
+
+class MailFault(Model):
+    """What the mail server says to the next `remaining` mails for the recipient (`*`: anybody) instead of taking them,
+    or, with `after`, although it has."""
+
+    recipient = fields.CharField(320, primary_key=True)
+    remaining = fields.IntField()
+    code = fields.IntField()
+    after = fields.BooleanField()
+
+    class Meta:
+        table = "sandbox_mail_faults"

@@ -18,8 +18,9 @@ from app.sandbox.clock import Reading
 from app.sandbox.models import Attempt, CheckoutSession, Delivery, DeliveryState, Event, LineItem, State
 from credits.money import Money
 
-_STYLE = Path(__file__).with_name("pages.css").read_text(encoding="utf-8")
-_BANNER = "<strong>Sandbox.</strong> This plays Stripe. No money moves, whatever you press."
+STYLE = Path(__file__).with_name("pages.css").read_text(encoding="utf-8")
+_BANNER = """<strong>Sandbox.</strong> This plays Stripe. No money moves, whatever you press.
+<a href="/sandbox/slack/">Slack</a> · <a href="/sandbox/mail/">Mail</a>"""
 _AGE = attrgetter("id")
 _DELIVERIES = {1: "once", 0: "never (lost)", 2: "2 times at once", 5: "5 times at once", 20: "20 times at once"}
 _DELAYS = {0: "at once", 5: "after 5 seconds", 30: "after 30 seconds", 300: "after 5 minutes"}
@@ -69,7 +70,8 @@ def index_page(index: Index) -> HTMLResponse:
     ahead = f"{timedelta(seconds=clock['advanced_s'])} h ahead of real time" if clock["advanced_s"] else "real time"
     body = f"""<main class="wide"><h1>Sandbox</h1>
 <p class="soft">The service's clock shows <strong>{shown} UTC</strong>, {ahead}.
-What it tells people stands in the <a href="/sandbox/slack/">sandbox's Slack</a>.</p>
+What it tells people stands in the <a href="/sandbox/slack/">sandbox's Slack</a>, or, for those without it, in
+<a href="/sandbox/mail/">their mailboxes</a>.</p>
 <h2>Checkout sessions</h2>
 {table(_SESSION_HEADS, map(_session_row, index.sessions), empty="No session was made yet.")}
 <h2 id="payments">Payments</h2>
@@ -85,12 +87,12 @@ What it tells people stands in the <a href="/sandbox/slack/">sandbox's Slack</a>
 def error_page(status: int, message: str) -> HTMLResponse:
     """A refusal, as a page."""
     body = f"""<main><div class="card"><h1>That did not work</h1><p>{escape(message)}</p>
-<p class="soft"><a href="/sandbox/">All sessions and webhooks</a></p></div></main>"""
-    return page("Sandbox", body, status=status)
+<p class="soft"><a href="/sandbox/">All of the sandbox</a></p></div></main>"""
+    return page("Sandbox", body, status=status, banner="<strong>Sandbox.</strong> Nothing here is real.")
 
 
 def page(
-    title: str, body: str, *, status: int = 200, style: str = _STYLE, banner: str = _BANNER, head: str = ""
+    title: str, body: str, *, status: int = 200, style: str = STYLE, banner: str = _BANNER, head: str = ""
 ) -> HTMLResponse:
     """A page of the sandbox; all but the title is HTML, and `style` the only style sheet that it may use."""
     html = f"""<!doctype html>
@@ -109,6 +111,7 @@ def _headers(style: str) -> dict[str, str]:
     # No `form-action`: browsers hold it against the redirect to the shop that follows a payment as well.
     return {
         "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{style_hash}'; img-src 'self'; "
+        "frame-src 'self'; "
         "base-uri 'none'; frame-ancestors 'none'",
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",

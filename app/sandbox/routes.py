@@ -26,6 +26,7 @@ def sandbox_routes(sandbox: Sandbox) -> Mount:
             Route("/clock", _read_clock, methods=["GET"]),
             Route("/clock", _advance_clock, methods=["POST"]),
             Route("/slack", RedirectResponse("/sandbox/slack/")),
+            Route("/mail", RedirectResponse("/sandbox/mail/")),
             *page_routes(),
             *face_routes("/stripe"),
             *api_routes("/stripe"),

@@ -7,10 +7,13 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
-from app.sandbox import slack_messages, slack_people
+from app.sandbox import slack_messages, slack_people, slack_troubles, slack_views
+from app.sandbox.models import SlackMessage
 from app.sandbox.objects import JsonObject
 from app.sandbox.slack_blocks import problems
 from app.sandbox.slack_messages import Content, message_object
+from app.sandbox.slack_people import Person, Team
+from app.sandbox.slack_views import Use
 
 Arguments = Mapping[str, object]
 
@@ -19,6 +22,10 @@ _HISTORY_DEFAULT, _HISTORY_LIMIT = 100, 999
 _USER_ID = re.compile("[UW][A-Z0-9]{8,10}")
 _UNKEPT = re.compile("[\x00\ud800-\udfff]")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_TRIGGERS = {"expired": "expired_trigger_id", "used": "exchanged_trigger_id", "unknown": "invalid_trigger_id"}
+# A channel that is archived can still be read.
+_UNREADABLE = ("not_in_channel", "channel_not_found")
+CLIENT_ID = CLIENT_SECRET = "sandbox"  # noqa: S105 it opens nothing
 
 
 class SlackError(Exception):
@@ -35,79 +42,116 @@ class SlackError(Exception):
 async def answer(method: str, token: str, arguments: Arguments) -> JsonObject:
     """What Slack answers to a call; refusals included."""
     try:
-        _authenticate(token)
-        return {"ok": True, **await METHODS.get(method, _unknown)(arguments)}
+        if method in _OPEN:
+            return {"ok": True, **await _OPEN[method](arguments)}
+        team = await _authenticate(token or _string(arguments, "token"))
+        return {"ok": True, **await METHODS.get(method, _unknown)(team, arguments)}
     except SlackError as error:
         return error.body
 
 
-def _authenticate(token: str) -> None:
+async def _authenticate(token: str) -> Team:
     if not token:
         raise SlackError("not_authed")
-    if not token.startswith("xoxb-"):
+    team = slack_people.with_token(token)
+    if team is None:
         raise SlackError("invalid_auth")
+    if word := await slack_troubles.word_of(team.id):
+        raise SlackError(word)
+    return team
 
 
-async def _unknown(_: Arguments) -> JsonObject:
+async def _unknown(_team: Team, _: Arguments) -> JsonObject:
     raise SlackError("unknown_method")
 
 
-async def _auth_test(_: Arguments) -> JsonObject:
+async def _auth_test(team: Team, _: Arguments) -> JsonObject:
     return {
-        "url": f"https://{slack_people.TEAM_DOMAIN}.slack.example/",
-        "team": slack_people.TEAM_NAME,
+        "url": f"https://{team.domain}.slack.example/",
+        "team": team.name,
         "user": slack_people.APP_NAME,
-        "team_id": slack_people.TEAM_ID,
+        "team_id": team.id,
         "user_id": slack_people.BOT_USER_ID,
         "bot_id": slack_people.BOT_ID,
         "is_enterprise_install": False,
     }
 
 
-async def _post_message(arguments: Arguments) -> JsonObject:
-    channel = _conversation(arguments)
-    message = await slack_messages.post(channel, _content(arguments), metadata=_metadata(arguments))
+async def _post_message(team: Team, arguments: Arguments) -> JsonObject:
+    channel = await _reachable(team, arguments)
+    thread_ts = _string(arguments, "thread_ts") or None
+    if thread_ts is not None:
+        asked = await slack_messages.find(thread_ts)
+        if asked is None or asked.channel != channel:
+            raise SlackError("thread_not_found")
+    content, metadata = content_of(arguments), _metadata(arguments)
+    message = await slack_messages.post(channel, content, metadata=metadata, thread_ts=thread_ts)
     return {"channel": channel, "ts": message.ts, "message": message_object(message)}
 
 
-async def _update(arguments: Arguments) -> JsonObject:
-    channel, ts, content = _conversation(arguments), _string(arguments, "ts"), _content(arguments)
+async def _update(team: Team, arguments: Arguments) -> JsonObject:
+    channel, ts, content = await _reachable(team, arguments), _string(arguments, "ts"), content_of(arguments)
     if not await slack_messages.edit(channel, ts, content, metadata=_metadata(arguments)):
         raise SlackError("message_not_found")
     return {"channel": channel, "ts": ts, "text": content.text}
 
 
-async def _post_ephemeral(arguments: Arguments) -> JsonObject:
+async def _post_ephemeral(team: Team, arguments: Arguments) -> JsonObject:
     """To anybody: people of other workspaces can be in a channel that is shared with them."""
-    channel, user_id = _conversation(arguments), _string(arguments, "user")
+    channel, user_id = await _reachable(team, arguments), _string(arguments, "user")
     if not _USER_ID.fullmatch(user_id):
         raise SlackError("user_not_found")
-    message = await slack_messages.post(channel, _content(arguments), only_for=user_id)
+    message = await slack_messages.post(channel, content_of(arguments), only_for=user_id)
     return {"message_ts": message.ts}
 
 
-async def _open(arguments: Arguments) -> JsonObject:
-    person = slack_people.PEOPLE.get(_string(arguments, "users"))
-    if person is None:
-        raise SlackError("user_not_found")
+async def _open(team: Team, arguments: Arguments) -> JsonObject:
+    person = _person(team, _string(arguments, "users"))
+    if await slack_troubles.word_of(person.id):
+        raise SlackError("user_disabled")
     return {"no_op": True, "already_open": True, "channel": {"id": person.direct_id}}
 
 
-async def _list(_: Arguments) -> JsonObject:
+async def _list(team: Team, _: Arguments) -> JsonObject:
+    troubles = await slack_troubles.words()
     channels = [
-        {"id": key, "name": name, "is_channel": True, "is_private": False, "is_archived": False}
-        for key, name in slack_people.CHANNELS.items()
+        {
+            "id": key,
+            "name": name,
+            "is_channel": True,
+            "is_private": False,
+            "is_archived": troubles.get(key) == "is_archived",
+        }
+        for key, name in team.channels.items()
+        if troubles.get(key) != "channel_not_found"
     ]
     return {"channels": channels, "response_metadata": {"next_cursor": ""}}
 
 
-async def _history(arguments: Arguments) -> JsonObject:
+async def _history(team: Team, arguments: Arguments) -> JsonObject:
     """By the conversation's id only: unlike posting, reading knows no `#name`."""
+    channel, limit = await _readable(team, arguments), _limit(arguments)
+    return _page_of(await slack_messages.history(channel, limit=limit + 1), arguments, limit)
+
+
+async def _replies(team: Team, arguments: Arguments) -> JsonObject:
+    channel, limit, ts = await _readable(team, arguments), _limit(arguments), _string(arguments, "ts")
+    found = await slack_messages.replies(channel, ts, limit=limit + 1) if slack_messages.is_ts(ts) else []
+    if not found:
+        raise SlackError("thread_not_found")
+    return _page_of(found, arguments, limit)
+
+
+async def _readable(team: Team, arguments: Arguments) -> str:
     channel = _string(arguments, "channel")
-    if slack_people.conversation(channel) != channel:
+    if slack_people.conversation(channel, team) != channel:
         raise SlackError("channel_not_found")
-    limit = _limit(arguments)
-    found = await slack_messages.history(channel, limit=limit + 1)
+    if (word := await slack_troubles.word_of(channel)) in _UNREADABLE:
+        raise SlackError(str(word))
+    return channel
+
+
+def _page_of(found: list[SlackMessage], arguments: Arguments, limit: int) -> JsonObject:
     metadata = str(arguments.get("include_all_metadata", "0")).lower() in ("1", "true")
     return {
         "messages": [message_object(message, metadata=metadata) for message in found[:limit]],
@@ -116,23 +160,76 @@ async def _history(arguments: Arguments) -> JsonObject:
     }
 
 
-async def _user_info(arguments: Arguments) -> JsonObject:
-    person = slack_people.PEOPLE.get(_string(arguments, "user"))
-    if person is None:
-        raise SlackError("user_not_found")
+async def _user_info(team: Team, arguments: Arguments) -> JsonObject:
+    person = _person(team, _string(arguments, "user"))
     user = {
         "id": person.id,
-        "team_id": slack_people.TEAM_ID,
+        "team_id": person.team_id,
         "name": person.name,
         "real_name": person.real_name,
-        "deleted": False,
+        "deleted": await slack_troubles.word_of(person.id) is not None,
         "is_bot": False,
-        "profile": {"real_name": person.real_name, "display_name": person.name},
+        "is_email_confirmed": True,
+        "tz": person.zone,
+        "profile": {"real_name": person.real_name, "display_name": person.name, "email": person.email},
     }
     return {"user": user}
 
 
-METHODS: Mapping[str, Callable[[Arguments], Awaitable[JsonObject]]] = {
+async def _open_view(team: Team, arguments: Arguments) -> JsonObject:
+    view = _view(arguments, "modal")
+    ticket = await slack_views.use(_string(arguments, "trigger_id"), Use.TRIGGER)
+    if isinstance(ticket, str):
+        raise SlackError(_TRIGGERS[ticket])
+    if slack_people.team_of_user(ticket.user) != team:
+        raise SlackError("invalid_trigger_id")
+    return {"view": slack_views.view_object(await slack_views.open_modal(ticket.user, view), team.id)}
+
+
+async def _publish(team: Team, arguments: Arguments) -> JsonObject:
+    person = _person(team, _string(arguments, "user_id"))
+    return {"view": slack_views.view_object(await slack_views.publish(person.id, _view(arguments, "home")), team.id)}
+
+
+def _view(arguments: Arguments, kind: str) -> JsonObject:
+    view = _parsed(arguments, "view")
+    if not isinstance(view, dict):
+        raise SlackError("invalid_arguments", ["must be an object [json-pointer:/view]"])
+    if found := slack_views.view_problems(view, kind):
+        raise SlackError("invalid_arguments", found)
+    return view
+
+
+def _person(team: Team, user_id: str) -> Person:
+    person = slack_people.PEOPLE.get(user_id)
+    if person is None or person.team_id != team.id:
+        raise SlackError("user_not_found")
+    return person
+
+
+async def _access(arguments: Arguments) -> JsonObject:
+    """https://docs.slack.dev/reference/methods/oauth.v2.access"""
+    if (_string(arguments, "client_id"), _string(arguments, "client_secret")) != (CLIENT_ID, CLIENT_SECRET):
+        raise SlackError("invalid_client_id")
+    ticket = await slack_views.use(_string(arguments, "code"), Use.CODE)
+    if isinstance(ticket, str):
+        raise SlackError("invalid_code")
+    team = slack_people.team_of_user(ticket.user)
+    await slack_troubles.clear(team.id)
+    return {
+        "access_token": team.token,
+        "token_type": "bot",
+        "scope": "chat:write",
+        "bot_user_id": slack_people.BOT_USER_ID,
+        "app_id": slack_people.APP_ID,
+        "team": {"id": team.id, "name": team.name},
+        "enterprise": None,
+        "is_enterprise_install": False,
+        "authed_user": {"id": ticket.user},
+    }
+
+
+METHODS: Mapping[str, Callable[[Team, Arguments], Awaitable[JsonObject]]] = {
     "auth.test": _auth_test,
     "chat.postEphemeral": _post_ephemeral,
     "chat.postMessage": _post_message,
@@ -140,18 +237,33 @@ METHODS: Mapping[str, Callable[[Arguments], Awaitable[JsonObject]]] = {
     "conversations.history": _history,
     "conversations.list": _list,
     "conversations.open": _open,
+    "conversations.replies": _replies,
     "users.info": _user_info,
+    "views.open": _open_view,
+    "views.publish": _publish,
 }
+# Asked without a token.
+_OPEN: Mapping[str, Callable[[Arguments], Awaitable[JsonObject]]] = {"oauth.v2.access": _access}
 
 
-def _conversation(arguments: Arguments) -> str:
-    found = slack_people.conversation(_string(arguments, "channel"))
+async def _reachable(team: Team, arguments: Arguments) -> str:
+    """The conversation, if the app can write there."""
+    channel = _conversation(team, arguments)
+    person = slack_people.partner(channel)
+    if word := await slack_troubles.word_of(person.id if person else channel):
+        raise SlackError(word)
+    return channel
+
+
+def _conversation(team: Team, arguments: Arguments) -> str:
+    found = slack_people.conversation(_string(arguments, "channel"), team)
     if found is None:
         raise SlackError("channel_not_found")
     return found
 
 
-def _content(arguments: Arguments) -> Content:
+def content_of(arguments: Arguments) -> Content:
+    """What a message says. Raises SlackError."""
     text, blocks = _string(arguments, "text"), _parsed(arguments, "blocks") or []
     if found := problems(blocks):
         raise SlackError("invalid_blocks", found)

@@ -1,4 +1,4 @@
-"""The blocks of a message, checked as Slack checks them: only what the service sends is known here.
+"""The blocks of a message or view, checked as Slack checks them: only what the service sends is known here.
 
 https://docs.slack.dev/reference/block-kit: kinds, required parts, lengths; a refusal points to the part by its path.
 """
@@ -17,9 +17,9 @@ Problems = Iterator[str]
 Check = Callable[[JsonObject, str], Problems]
 
 
-def problems(blocks: object) -> list[str]:
+def problems(blocks: object, *, at: str = "/blocks", most: int = BLOCKS_LIMIT) -> list[str]:
     """What is wrong with the blocks, in Slack's words; an empty list for blocks that can be posted."""
-    return list(_items(blocks, "/blocks", most=BLOCKS_LIMIT, least=0, check=_block))
+    return list(_items(blocks, at, most=most, least=0, check=_block))
 
 
 def with_ids(blocks: list[JsonObject]) -> list[JsonObject]:
@@ -51,16 +51,16 @@ def _block(block: JsonObject, at: str) -> Problems:
 
 
 def _header(block: JsonObject, at: str) -> Problems:
-    yield from _text(block.get("text"), f"{at}/text", most=150, kinds=("plain_text",))
+    yield from text_problems(block.get("text"), f"{at}/text", most=150, kinds=("plain_text",))
 
 
 def _section(block: JsonObject, at: str) -> Problems:
     if "text" not in block and "fields" not in block:
         yield f"missing required field: text [json-pointer:{at}]"
     if "text" in block:
-        yield from _text(block["text"], f"{at}/text", most=3000)
+        yield from text_problems(block["text"], f"{at}/text", most=3000)
     if "fields" in block:
-        yield from _items(block["fields"], f"{at}/fields", most=10, check=partial(_text, most=2000))
+        yield from _items(block["fields"], f"{at}/fields", most=10, check=partial(text_problems, most=2000))
 
 
 def _actions(block: JsonObject, at: str) -> Problems:
@@ -76,25 +76,27 @@ def _actions(block: JsonObject, at: str) -> Problems:
 
 
 def _input(block: JsonObject, at: str) -> Problems:
-    yield from _text(block.get("label"), f"{at}/label", most=2000, kinds=("plain_text",))
+    yield from text_problems(block.get("label"), f"{at}/label", most=2000, kinds=("plain_text",))
     element = block.get("element")
     if not isinstance(element, dict) or element.get("type") != "plain_text_input":
         yield f"unsupported type: not a plain_text_input [json-pointer:{at}/element]"
     else:
-        yield from _length(element.get("action_id"), f"{at}/element/action_id", most=255)
+        yield from length(element.get("action_id"), f"{at}/element/action_id", most=255)
         if "placeholder" in element:
-            yield from _text(element["placeholder"], f"{at}/element/placeholder", most=150, kinds=("plain_text",))
+            yield from text_problems(
+                element["placeholder"], f"{at}/element/placeholder", most=150, kinds=("plain_text",)
+            )
 
 
 def _context(block: JsonObject, at: str) -> Problems:
-    yield from _items(block.get("elements"), f"{at}/elements", most=10, check=partial(_text, most=3000))
+    yield from _items(block.get("elements"), f"{at}/elements", most=10, check=partial(text_problems, most=3000))
 
 
 def _image(block: JsonObject, at: str) -> Problems:
-    yield from _length(block.get("image_url"), f"{at}/image_url", most=3000)
+    yield from length(block.get("image_url"), f"{at}/image_url", most=3000)
     if not str(block.get("image_url")).startswith(("https://", "http://")):
         yield f"must be an address that can be fetched [json-pointer:{at}/image_url]"
-    yield from _length(block.get("alt_text"), f"{at}/alt_text", most=2000)
+    yield from length(block.get("alt_text"), f"{at}/alt_text", most=2000)
 
 
 def _divider(_block: JsonObject, _at: str) -> Problems:
@@ -117,10 +119,10 @@ def _button(button: JsonObject, at: str) -> Problems:
         yield f"unsupported type: {button.get('type')} [json-pointer:{at}/type]"
     if button.get("style") not in _STYLES:
         yield f"must be one of primary, danger [json-pointer:{at}/style]"
-    yield from _text(button.get("text"), f"{at}/text", most=75, kinds=("plain_text",))
-    yield from _length(button.get("action_id"), f"{at}/action_id", most=255)
+    yield from text_problems(button.get("text"), f"{at}/text", most=75, kinds=("plain_text",))
+    yield from length(button.get("action_id"), f"{at}/action_id", most=255)
     for name, most in (("value", 2000), ("url", 3000)):
-        yield from _length(button.get(name, "-"), f"{at}/{name}", most=most, least=0)
+        yield from length(button.get(name, "-"), f"{at}/{name}", most=most, least=0)
     if "confirm" in button:
         yield from _confirm(button["confirm"], f"{at}/confirm")
 
@@ -129,19 +131,21 @@ def _confirm(confirm: object, at: str) -> Problems:
     if not isinstance(confirm, dict):
         yield f"must be an object [json-pointer:{at}]"
         return
-    yield from _text(confirm.get("text"), f"{at}/text", most=300)
+    yield from text_problems(confirm.get("text"), f"{at}/text", most=300)
     for name, most in (("title", 100), ("confirm", 30), ("deny", 30)):
-        yield from _text(confirm.get(name), f"{at}/{name}", most=most, kinds=("plain_text",))
+        yield from text_problems(confirm.get(name), f"{at}/{name}", most=most, kinds=("plain_text",))
 
 
-def _text(text: object, at: str, *, most: int, kinds: tuple[str, ...] = _KINDS_OF_TEXT) -> Problems:
+def text_problems(text: object, at: str, *, most: int, kinds: tuple[str, ...] = _KINDS_OF_TEXT) -> Problems:
+    """What is wrong with a text object."""
     if not isinstance(text, dict) or text.get("type") not in kinds:
         yield f"must be a text object of type {' or '.join(kinds)} [json-pointer:{at}]"
         return
-    yield from _length(text.get("text"), f"{at}/text", most=most)
+    yield from length(text.get("text"), f"{at}/text", most=most)
 
 
-def _length(text: object, at: str, *, most: int, least: int = 1) -> Problems:
+def length(text: object, at: str, *, most: int, least: int = 1) -> Problems:
+    """What is wrong with a text."""
     if not isinstance(text, str):
         yield f"must be a string [json-pointer:{at}]"
     elif len(text) > most:

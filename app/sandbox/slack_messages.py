@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from tortoise.exceptions import IntegrityError
+from tortoise.expressions import Q
 
 from app.sandbox import slack_people
 from app.sandbox.models import SlackMessage
@@ -25,7 +26,12 @@ class Content:
 
 
 async def post(
-    channel: str, content: Content, *, metadata: JsonObject | None = None, only_for: str | None = None
+    channel: str,
+    content: Content,
+    *,
+    metadata: JsonObject | None = None,
+    only_for: str | None = None,
+    thread_ts: str | None = None,
 ) -> SlackMessage:
     """A new message, later than all others. Two at the same microsecond, of whatever processes, get two times."""
     for at in count(time.time_ns() // 1000):
@@ -37,6 +43,7 @@ async def post(
                 blocks=with_ids(content.blocks),
                 metadata=metadata,
                 only_for=only_for,
+                thread_ts=thread_ts,
             )
     raise AssertionError("time does not end")
 
@@ -61,7 +68,21 @@ async def find(ts: str) -> SlackMessage | None:
 
 async def history(channel: str, *, limit: int) -> list[SlackMessage]:
     """The last messages that everybody in the channel sees, the latest first."""
-    return await SlackMessage.filter(channel=channel, only_for=None).order_by("-ts").limit(limit)
+    found = SlackMessage.filter(channel=channel, only_for=None, thread_ts=None)
+    return await found.order_by("-ts").limit(limit)
+
+
+async def replies(channel: str, ts: str, *, limit: int) -> list[SlackMessage]:
+    """The message of that time and what was answered to it, oldest first."""
+    found = SlackMessage.filter(Q(ts=ts) | Q(thread_ts=ts), channel=channel, only_for=None)
+    return await found.order_by("ts").limit(limit)
+
+
+async def replace(ts: str, content: Content) -> None:
+    """Show this in the message's place, as whoever was pressed on it may answer: also what only one person sees."""
+    await SlackMessage.filter(ts=ts).update(
+        text=content.text, blocks=with_ids(content.blocks), edited_ts=_ts(time.time_ns() // 1000)
+    )
 
 
 async def latest(channel: str | None, *, limit: int) -> list[SlackMessage]:
@@ -87,11 +108,13 @@ def message_object(message: SlackMessage, *, metadata: bool = False) -> JsonObje
         "user": slack_people.BOT_USER_ID,
         "bot_id": slack_people.BOT_ID,
         "app_id": slack_people.APP_ID,
-        "team": slack_people.TEAM_ID,
+        "team": slack_people.team_of(message.channel).id,
         "ts": message.ts,
         "text": message.text,
         "blocks": message.blocks,
     }
+    if message.thread_ts:
+        shown["thread_ts"] = message.thread_ts
     if message.edited_ts:
         shown["edited"] = {"user": slack_people.BOT_USER_ID, "ts": message.edited_ts}
     if metadata and message.metadata:

@@ -1,4 +1,4 @@
-"""Addresses of the sandbox's Slack: its Web API as the SDK calls it, a face for tests, and the page.
+"""Addresses of the sandbox's Slack: its Web API as the SDK calls it, and faces for tests; the pages are beside.
 
 The API refuses as Slack does, the tests' face as the rest of the sandbox, the page on a page.
 """
@@ -10,26 +10,36 @@ from typing import cast
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from app.sandbox import slack_api, slack_faults, slack_messages, slack_pages, slack_people
-from app.sandbox.answers import as_page, refuse, refuse_address
+from app.sandbox import (
+    slack_api,
+    slack_faults,
+    slack_messages,
+    slack_people,
+    slack_troubles,
+    slack_views,
+)
+from app.sandbox.answers import refuse, refuse_address
 from app.sandbox.bodies import read_form, read_json, read_object
 from app.sandbox.errors import ApiError
 from app.sandbox.fields import field
-from app.sandbox.models import SlackMessage
+from app.sandbox.models import SlackMessage, SlackView
 from app.sandbox.objects import JsonObject
-from app.sandbox.slack import ButtonGone, Press, SlackSandbox
+from app.sandbox.slack import Press, SlackSandbox, answered
 from app.sandbox.slack_faults import Fault
+from app.sandbox.slack_page_routes import page_routes
 from app.sandbox.slack_people import CHANNELS, PEOPLE, Person
+from app.sandbox.slack_views import Use
 
-_CLICK = ("ts", "action_id", "user", "value", "reason", "channel", "team_id", "enterprise_id", "force", "deliveries")
+_CLICK = ("ts", "action_id", "user", "value", "channel", "team_id", "enterprise_id", "force", "deliveries")
+_TROUBLE = ("channel", "gone", "user", "deactivated", "team", "installed", "revoked")
 _FAULT = ("method", "next", "status", "retry_after_s", "after")
 _USER_ID = re.compile("[UW][A-Z0-9]{8,10}")
 _DELIVERIES_LIMIT, _FAULTS_LIMIT, _WAIT_LIMIT_S = 20, 1000, 3600
 _STATUSES = (0, 429, *range(500, 600))
-_LISTED, _SHOWN = 1000, 100
+_LISTED = 1000
 
 
 def slack_routes(slack: SlackSandbox) -> Mount:
@@ -37,12 +47,17 @@ def slack_routes(slack: SlackSandbox) -> Mount:
     the sandbox."""
     app = Starlette(
         routes=[
-            Route("/", _page, methods=["GET"]),
-            Route("/press", _press_on_page, methods=["POST"]),
+            *page_routes(),
             Route("/api/{method}", _call, methods=["GET", "POST"]),
             Route("/messages", _list, methods=["GET"]),
             Route("/click", _click, methods=["POST"]),
+            Route("/submit", _submit, methods=["POST"]),
+            Route("/command", _command, methods=["POST"]),
+            Route("/home", _home, methods=["POST"]),
+            Route("/views", _views, methods=["GET"]),
+            Route("/response/{ticket}", _respond, methods=["POST"]),
             Route("/faults", _order_faults, methods=["POST"]),
+            Route("/state", _order_trouble, methods=["POST"]),
         ],
         exception_handlers={ApiError: refuse, HTTPException: refuse_address},
     )
@@ -84,6 +99,7 @@ def _listed(message: SlackMessage) -> JsonObject:
         "edited": message.edited_ts is not None,
         "metadata": message.metadata,
         "user": message.only_for,
+        "thread": message.thread_ts,
     }
 
 
@@ -111,7 +127,6 @@ def _pressed(fields: JsonObject) -> Press:
         action_id=field(fields, "action_id", str),
         user_id=_user_id(field(fields, "user", str)),
         value=field(fields, "value", str) if fields.get("value") is not None else None,
-        reason=field(fields, "reason", str, "") or None,
         channel=_conversation(channel) if channel else None,
         team_id=field(fields, "team_id", str, slack_people.TEAM_ID),
         enterprise_id=field(fields, "enterprise_id", str, "") or None,
@@ -127,6 +142,96 @@ def _user_id(user: str) -> str:
         there = ", ".join(person.name for person in PEOPLE.values())
         raise ApiError(404, f"There is nobody called {user!r} here. There are: {there}.", param="user")
     return person.id if person else user
+
+
+def _person(name: str) -> Person:
+    found = slack_people.person(name)
+    if found is None:
+        there = ", ".join(person.name for person in PEOPLE.values())
+        raise ApiError(404, f"There is nobody called {name!r} here. There are: {there}.", param="user")
+    return found
+
+
+async def _submit(request: Request) -> Response:
+    fields = await read_json(request, allowed=("user", "values", "view_id"))
+    values, view_id = fields.get("values"), field(fields, "view_id", str, "") or None
+    if not isinstance(values, dict):
+        raise ApiError(400, "values is an object: what is typed, by the action's or the block's id.", param="values")
+    answer = await _slack(request).submit(_person(field(fields, "user", str)).id, values, view_id=view_id)
+    return JSONResponse(asdict(answer))
+
+
+async def _command(request: Request) -> Response:
+    fields = await read_json(request, allowed=("user", "channel", "text", "command"))
+    person = _person(field(fields, "user", str))
+    channel = _conversation(field(fields, "channel", str, person.direct_id))
+    answer = await _slack(request).command(
+        person.id, channel, field(fields, "text", str, ""), command=field(fields, "command", str, "/credits")
+    )
+    return JSONResponse(asdict(answer))
+
+
+async def _home(request: Request) -> Response:
+    fields = await read_json(request, allowed=("user",))
+    answer = await _slack(request).open_home(_person(field(fields, "user", str)).id)
+    return JSONResponse(asdict(answer))
+
+
+async def _views(request: Request) -> Response:
+    user = request.query_params.get("user")
+    found = SlackView.filter(user=_person(user).id) if user else SlackView.all()
+    shown = [
+        {"id": row.id, "user": row.user, "home": row.home, "view": row.view, "errors": row.errors}
+        for row in await found.order_by("opened_at")
+    ]
+    return JSONResponse(shown)
+
+
+async def _respond(request: Request) -> Response:
+    """What the service answers at an address that came with a press or a command."""
+    ticket = await slack_views.use(request.path_params["ticket"], Use.ADDRESS)
+    if isinstance(ticket, str) or ticket.channel is None:
+        return PlainTextResponse("no_active_hooks" if ticket == "unknown" else "expired_url", 404)
+    try:
+        body = await read_object(request)
+        await answered(body, channel=ticket.channel, user=ticket.user, instead_of=ticket.message_ts)
+    except (ApiError, slack_api.SlackError) as error:
+        return PlainTextResponse(f"invalid_payload: {error}", 400)
+    return PlainTextResponse("ok")
+
+
+async def _order_trouble(request: Request) -> Response:
+    fields = await read_json(request, allowed=_TROUBLE)
+    if "team" in fields:
+        await _trouble_team(request, fields)
+    elif "user" in fields:
+        person = _person(field(fields, "user", str))
+        await _set(person.id, slack_troubles.DEACTIVATED if field(fields, "deactivated", bool) else None)
+    else:
+        gone = field(fields, "gone", str, "")
+        if gone and gone not in slack_troubles.CHANNELS:
+            raise ApiError(400, f"gone is one of {', '.join(slack_troubles.CHANNELS)}, or null.", param="gone")
+        await _set(_conversation(field(fields, "channel", str)), slack_troubles.CHANNELS.get(gone))
+    return JSONResponse(await slack_troubles.words())
+
+
+async def _trouble_team(request: Request, fields: JsonObject) -> None:
+    team = slack_people.TEAMS.get(field(fields, "team", str))
+    if team is None:
+        raise ApiError(404, f"There is no such workspace. There are: {', '.join(slack_people.TEAMS)}.", param="team")
+    if field(fields, "revoked", bool, default=False):
+        await _set(team.id, slack_troubles.REVOKED)
+        return
+    installed = field(fields, "installed", bool)
+    await _set(team.id, None if installed else slack_troubles.UNINSTALLED)
+    if not installed:
+        slack = _slack(request)
+        await slack.event(team, {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [slack_people.BOT_USER_ID]}})
+        await slack.event(team, {"type": "app_uninstalled"})
+
+
+async def _set(about: str, word: str | None) -> None:
+    await (slack_troubles.order(about, word) if word else slack_troubles.clear(about))
 
 
 async def _order_faults(request: Request) -> Response:
@@ -149,55 +254,6 @@ def _check(method: str, times: int, fault: Fault) -> None:
         raise ApiError(400, f"next goes from 0 to {_FAULTS_LIMIT}, retry_after_s from 0 to {_WAIT_LIMIT_S}.")
     if fault.status not in _STATUSES:
         raise ApiError(400, "status is 429, 500 to 599, or 0 for no answer at all.", param="status")
-
-
-@as_page
-async def _page(request: Request) -> Response:
-    query = request.query_params
-    channel = _conversation(query.get("channel") or next(iter(CHANNELS)))
-    actor = slack_people.partner(channel) or _actor(query.get("as", ""))
-    written = await slack_messages.conversations()
-    directs = [person for person in PEOPLE.values() if person.direct_id in written or person == actor]
-    return slack_pages.slack_page(
-        slack_pages.View(
-            channel=channel,
-            actor=actor,
-            messages=await slack_messages.latest(channel, limit=_SHOWN),
-            directs=directs,
-            answer=_told(query.get("status", ""), query.get("took_ms", "")),
-        )
-    )
-
-
-def _actor(name: str) -> Person:
-    return slack_people.person(name) or slack_people.PEOPLE[slack_people.SLACK_IDS["approver"]]
-
-
-def _told(status: str, took_ms: str) -> tuple[str, bool] | None:
-    if not status or not took_ms.isdecimal():
-        return None
-    if not status.isdecimal():
-        return f"The service did not answer to the press ({took_ms} ms).", False
-    return f"The service answered {status} to the press, after {took_ms} ms.", status == "200"
-
-
-@as_page
-async def _press_on_page(request: Request) -> Response:
-    form = await read_form(request)
-    actor = _actor(form.get("as", ""))
-    press = Press(
-        ts=form.get("ts", ""),
-        action_id=form.get("action_id", ""),
-        user_id=actor.id,
-        reason=form.get("reason") or None,
-    )
-    channel = _conversation(form.get("channel", ""))
-    try:
-        (answer,) = await _slack(request).press(press)
-    except ButtonGone:
-        return RedirectResponse(slack_pages.address(channel, actor), 303)  # the message tells why
-    told = {"status": answer.status or "none", "took_ms": answer.took_ms}
-    return RedirectResponse(slack_pages.address(channel, actor, **told), 303)
 
 
 def _slack(request: Request) -> SlackSandbox:

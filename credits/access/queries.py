@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from tortoise.expressions import RawSQL
 
 from credits.access.models import ApiKey
+from credits.accounts.models import User
+from credits.actors import Actor, ActorKind
 
 _LISTED = 500
 
@@ -24,3 +26,11 @@ async def maker_of(key_id: str) -> str | None:
     """The person who made the key and answers for it; None where that is not known, and for what is no key's id."""
     row = await ApiKey.get_or_none(id=key_id)
     return row.made_by if row else None
+
+
+async def name_of(actor: Actor) -> str:
+    """What whoever did something is called, for people to read."""
+    if actor.kind is ActorKind.API_KEY:
+        return (await names([actor.id])).get(actor.id, "An integration")
+    person = await User.get_or_none(id=actor.id)
+    return person.name if person else "Somebody who has left"

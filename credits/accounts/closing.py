@@ -10,6 +10,7 @@ from credits.accounts.audit_log import record
 from credits.accounts.models import Department, Pool
 from credits.accounts.structure import account_of, lock_open
 from credits.actors import SYSTEM, Actor
+from credits.alerts.watching import stop
 from credits.allocations.requests import cancel_of
 from credits.errors import Refusal, RefusalCode
 from credits.faults import trying_again
@@ -80,6 +81,7 @@ async def _take_back(connection: BaseDBAsyncClient, actor: Actor, owner_id: str,
     wallets = {row["owner_id"]: row["id"] for row in found}
     await lock_wallets(connection, wallets.values())
     await connection.execute_query(_SILENCE, [wallets[owner_id]])
+    await stop(connection, wallets[owner_id])
     lapsed = Sweep(id=make_id(Kind.TRANSACTION), wallet_id=wallets[owner_id], actor=SYSTEM, limit=MAX_OPERATION)
     reclaims = [
         Transfer(

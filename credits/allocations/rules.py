@@ -1,18 +1,25 @@
-"""Periods of standing orders, the shares of a period's credits that are worth a message, and when a week is told.
+"""Periods of standing orders, the shares of a period's credits that are worth a message, when a week is told, and what
+people ask for in their own words.
 
 Pure. A period is named by its first day where the account is; it begins when that day does.
 """
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 
 from credits.accounts.zones import Zones
 from credits.allocations.models import Period
+from credits.errors import Refusal, RefusalCode
 
 PERCENTS = (50, 80, 100)
 # As many days after a period's first one the next has begun, and no other after that.
 _DAYS = {Period.WEEKLY: 7, Period.MONTHLY: 31, Period.QUARTERLY: 92}
 _DIGEST_AT = time(8)
 _DIGEST_WITHIN = timedelta(days=1)
+# A number that is no part of another one, such as a time, a date or a fraction.
+_WANTED = re.compile(
+    r"\s*(\d{1,10}|\d{1,3}(?:,\d{3}){1,3})(?![\d.,:/-]*\d|\w)\s*(?:credits?\b)?\W*(.*)", re.ASCII | re.DOTALL
+)
 
 
 def first_day(period: Period, day: date) -> date:
@@ -63,3 +70,16 @@ def digest_due(zones: Zones, instant: datetime) -> date | None:
     monday = first_day(Period.WEEKLY, zones.day(instant))
     at = datetime.combine(monday, _DIGEST_AT, zones.at(zones.start_of(monday))).astimezone(UTC)
     return monday if at <= instant < at + _DIGEST_WITHIN else None
+
+
+def asked_for(text: str) -> tuple[int, str]:
+    """How many credits somebody asks for, and what for, in their own words: "50 for the open house". Refused: what
+    does not begin with a number, and a number without words."""
+    found = _WANTED.match(text)
+    if found is None or not found[2].strip():
+        raise Refusal(
+            RefusalCode.INVALID,
+            "Begin with how many credits, and then say what for: 50 for the open house in Harbour Street.",
+            field="reason",
+        )
+    return int(found[1].replace(",", "")), text.strip()

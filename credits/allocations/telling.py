@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from credits.access.queries import names
-from credits.accounts.models import Department, DepartmentMember, Pool, User
+from credits.access.queries import name_of
+from credits.accounts.models import Department, DepartmentMember, Pool
 from credits.accounts.queries import department_places
 from credits.actors import Actor, ActorKind
 from credits.allocations import queries
@@ -83,7 +83,7 @@ async def post_request(messenger: Messenger, request_id: str) -> None:
     available = await balances([about.wallet_id, about.pool_wallet_id])
     card = request_card(
         about,
-        who=await _called(about.requested_by),
+        who=await name_of(about.requested_by),
         available=available[about.wallet_id].available,
         pool_available=available[about.pool_wallet_id].available,
     )
@@ -117,15 +117,8 @@ async def _edit_if_decided(messenger: Messenger, request_id: str) -> None:
 
 
 async def _outcome(about: RequestView) -> Card:
-    by = await _called(Actor(kind=ActorKind.USER, id=about.decided_by or ""))
-    return decided_card(about, who=await _called(about.requested_by), by=by)
-
-
-async def _called(actor: Actor) -> str:
-    if actor.kind is ActorKind.API_KEY:
-        return (await names([actor.id])).get(actor.id, "An integration")
-    person = await User.get_or_none(id=actor.id)
-    return person.name if person else "Somebody who has left"
+    by = await name_of(Actor(kind=ActorKind.USER, id=about.decided_by or ""))
+    return decided_card(about, who=await name_of(about.requested_by), by=by)
 
 
 async def _concerned(about: RequestView) -> list[str]:

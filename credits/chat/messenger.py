@@ -105,11 +105,24 @@ class Messenger:
         good is left out and logged; for one who cannot be reached now GatewayUnavailable is raised after the others
         were told."""
         workspace = await self.workspaces.of_account(about.account_id)
-        if audience.channel and workspace and await self._told_channel(workspace, audience.channel, card, about):
-            return
+        lost: GatewayRefused | None = None
+        if audience.channel and workspace:
+            try:
+                await self._post(workspace, audience.channel, card, about)
+            except GatewayRefused as error:
+                _log.error("channel_gone", channel=audience.channel, account=about.account_id, reason=str(error))
+                lost = error
+            else:
+                return
         if not audience.user_ids:
             _log.warning("nobody_to_tell", account=about.account_id, about=about.occasion, title=card.title)
-        await self._tell_people(workspace, audience.user_ids, card, about)
+        await self._tell_people(_left_of(workspace, lost), audience.user_ids, card, about)
+        if workspace and lost:
+            await self._lost(workspace, about.account_id, audience.channel, lost)
+
+    async def tell_by_mail(self, user_id: str, card: Card, about: About) -> None:
+        """Tell one person by mail and nowhere else, once for the occasion. Raises GatewayUnavailable."""
+        await self._send(user_id, card, about)
 
     async def tell_own(self, channel: str, card: Card, about: About) -> None:
         """Show the card in a channel of the platform's own workspace. Raises GatewayUnavailable."""
@@ -162,15 +175,6 @@ class Messenger:
     async def _posted(self, subject: str) -> list[ChatMessage]:
         return await ChatMessage.filter(subject=subject, ts__not_isnull=True, channel__not_isnull=True).order_by("id")
 
-    async def _told_channel(self, workspace: Workspace, channel: str, card: Card, about: About) -> bool:
-        try:
-            await self._post(workspace, channel, card, about)
-        except GatewayRefused as error:
-            _log.error("channel_gone", channel=channel, account=about.account_id, reason=str(error))
-            await self._lost(workspace, about.account_id, channel, error)
-            return False
-        return True
-
     async def _tell_people(
         self, workspace: Workspace | None, user_ids: Sequence[str], card: Card, about: About
     ) -> None:
@@ -178,25 +182,28 @@ class Messenger:
         later = _Later()
         for user_id in dict.fromkeys(user_ids):
             try:
-                if not (workspace and user_id in in_chat) or not await self._told_directly(
-                    workspace, in_chat[user_id], user_id, card, about
-                ):
-                    await self._send(user_id, card, about)
+                if workspace and user_id in in_chat:
+                    refused = await self._refused_directly(workspace, in_chat[user_id], user_id, card, about)
+                    workspace = _left_of(workspace, refused)
+                    if refused is None:
+                        continue
+                await self._send(user_id, card, about)
             except (GatewayUnavailable, Unavailable) as error:
                 later.add(error)
         later.raise_("Not everybody could be told yet.")
 
-    async def _told_directly(
+    async def _refused_directly(
         self, workspace: Workspace, chat_user: str, user_id: str, card: Card, about: About
-    ) -> bool:
+    ) -> GatewayRefused | None:
+        """Why they cannot be told in the chat; None where they were."""
         try:
             await self._post(workspace, chat_user, card, about, user_id=user_id)
         except GatewayRefused as error:
             _log.warning("not_told_in_chat", user=user_id, about=about.occasion, reason=str(error))
             if isinstance(error, AccessRevoked):
                 await self._lost(workspace, about.account_id, None, error)
-            return False
-        return True
+            return error
+        return None
 
     async def _post(
         self,
@@ -247,10 +254,12 @@ class Messenger:
 
     async def _lost(self, workspace: Workspace, account_id: str, channel: str | None, error: GatewayRefused) -> None:
         """Tell the account's owners, and the platform's staff, that messages no longer get where they should go; once a
-        month."""
+        month, and of a workspace that the account has connected once."""
         if isinstance(error, AccessRevoked):
             await removed(workspace.id)
             channel = None
+            if workspace != self.workspaces.own:
+                return  # what was written down with it tells them
         what = f"{workspace.id}:{channel or 'all'}:{await now():%Y-%m}"
         notice = operators.Notice(
             occasion=f"lost:{account_id}:{what}",
@@ -269,8 +278,12 @@ class Messenger:
         )
         card = Card(summary=text, title="Messages do not reach Slack", text=f"{text} {what_to_do}")
         lost = About(account_id=account_id, subject=f"lost:{account_id}", occasion=f"lost:{account_id}:{what}")
-        still = None if isinstance(error, AccessRevoked) else workspace
-        await self._tell_people(still, await owners_of(account_id), card, lost)
+        await self._tell_people(_left_of(workspace, error), await owners_of(account_id), card, lost)
+
+
+def _left_of(workspace: Workspace | None, error: GatewayRefused | None) -> Workspace | None:
+    """Where the others can still be told after this: nowhere, once the token is none any more."""
+    return None if isinstance(error, AccessRevoked) else workspace
 
 
 async def _begin(

@@ -183,6 +183,8 @@ class LineFilter:
     search: str | None = None
 
 
+# A page's length stands in the statement itself: as a parameter it could be anything, so the plan for any wallet would
+# look dear to PostgreSQL, and each page would be planned anew, which on a long history takes longer than to read it.
 async def wallet_lines(
     wallet_id: str, chosen: LineFilter, *, limit: int, before_sequence: int | None = None
 ) -> list[Line]:
@@ -191,8 +193,7 @@ async def wallet_lines(
     if before_sequence is not None:
         values.append(before_sequence)
         where += f" AND t.sequence < ${len(values)}"
-    values.append(limit)
-    sql = f"{_LINE} WHERE {where} ORDER BY t.sequence DESC LIMIT ${len(values)}"
+    sql = f"{_LINE} WHERE {where} ORDER BY t.sequence DESC LIMIT {limit:d}"
     return [_line(row) for row in await _read(sql, *values)]
 
 
@@ -204,8 +205,7 @@ async def account_lines(
     if before is not None:
         values.extend(before)
         where += f" AND (t.created_at, t.id) < (${len(values) - 1}, ${len(values)})"
-    values.append(limit)
-    sql = f"{_LINE} WHERE {where} ORDER BY t.created_at DESC, t.id DESC LIMIT ${len(values)}"
+    sql = f"{_LINE} WHERE {where} ORDER BY t.created_at DESC, t.id DESC LIMIT {limit:d}"
     return [_line(row) for row in await _read(sql, *values)]
 
 

@@ -11,7 +11,7 @@ from tortoise.connection import get_connection
 from credits.accounts.zones import Zones
 from credits.ledger.lots import LotState
 from credits.ledger.queries import open_lots
-from credits.reports.rules import FORECAST_FROM_DAYS, MAX_DAYS, OpenLot, daily_use, runway
+from credits.reports.rules import FORECAST_FROM_DAYS, MAX_DAYS, OpenLot, Runway, daily_use, runway
 
 _DAY = timedelta(days=1)
 _WALLETS = """
@@ -35,6 +35,33 @@ class Forecast:
     empty_on: date | None
     days_left: int | None
     at_risk: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """What a forecast of a wallet is made of: credits used a day, all lots that are not empty, those of them that can
+    be spent from now, in the order in which they will be, and how these go on."""
+
+    zones: Zones
+    now: datetime
+    daily_use: Fraction
+    left: Sequence[LotState]
+    lots: Sequence[LotState]
+    ahead: Runway
+
+    @property
+    def days_left(self) -> int | None:
+        """Whole days until nothing is available any more; None as in a forecast."""
+        if self.ahead.empty_in is None or self.ahead.empty_in >= MAX_DAYS:
+            return None
+        return int(self.ahead.empty_in)
+
+    @property
+    def empty_on(self) -> date | None:
+        """The local day on which nothing is available any more; None as in a forecast."""
+        if self.ahead.empty_in is None or self.ahead.empty_in >= MAX_DAYS:
+            return None
+        return self.zones.day(self.now + timedelta(microseconds=int(self.ahead.empty_in * (_DAY // _MICROSECOND))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,32 +102,40 @@ def _credits(number: Fraction) -> str:
 async def forecasts(wallet_ids: Iterable[str]) -> dict[str, Forecast]:
     """Of those of the wallets that there are. The mean is of the last 30 local days before today; of a younger wallet
     over its age in days."""
+    return {
+        wallet_id: Forecast(
+            daily_use=pace.daily_use, empty_on=pace.empty_on, days_left=pace.days_left, at_risk=pace.ahead.at_risk
+        )
+        for wallet_id, pace in (await paces(wallet_ids)).items()
+    }
+
+
+async def paces(wallet_ids: Iterable[str]) -> dict[str, Pace]:
+    """What the forecasts of those of the wallets that there are, are made of."""
     read = get_connection("default").execute_query_dict
     wallets = [_Wallet.of(row) for row in await read(_WALLETS, [list(wallet_ids)])]
     since = [wallet.today - timedelta(days=wallet.days) for wallet in wallets]
     ids = [wallet.id for wallet in wallets]
     used = {row["id"]: row for row in await read(_USED, [ids, since, [wallet.today for wallet in wallets]])}
     lots = await open_lots(ids)
-    return {wallet.id: _forecast(wallet, used.get(wallet.id), lots.get(wallet.id, [])) for wallet in wallets}
+    return {wallet.id: _pace(wallet, used.get(wallet.id), lots.get(wallet.id, ())) for wallet in wallets}
 
 
-def _forecast(wallet: _Wallet, used: Mapping[str, Any] | None, lots: Sequence[LotState]) -> Forecast:
+def _pace(wallet: _Wallet, used: Mapping[str, Any] | None, lots: Sequence[LotState]) -> Pace:
     rate = daily_use(used["credits"], used["refunded"], wallet.days) if used else Fraction(0)
     # What is frozen or promised to holds is not there to be used.
-    open_now = [
-        OpenLot(
-            credits=lot.available(wallet.now),
-            lapses_in=_days(lot.expires_at - wallet.now) if lot.expires_at else None,
-        )
-        for lot in lots
-        if lot.available(wallet.now)
-    ]
-    ahead = runway(open_now, rate)
-    empty_on = days_left = None
-    if ahead.empty_in is not None and ahead.empty_in < MAX_DAYS:
-        days_left = int(ahead.empty_in)
-        empty_on = wallet.zones.day(wallet.now + timedelta(microseconds=int(ahead.empty_in * (_DAY // _MICROSECOND))))
-    return Forecast(daily_use=rate, empty_on=empty_on, days_left=days_left, at_risk=ahead.at_risk)
+    open_now = [lot for lot in lots if lot.available(wallet.now)]
+    ahead = runway(
+        [
+            OpenLot(
+                credits=lot.available(wallet.now),
+                lapses_in=_days(lot.expires_at - wallet.now) if lot.expires_at else None,
+            )
+            for lot in open_now
+        ],
+        rate,
+    )
+    return Pace(zones=wallet.zones, now=wallet.now, daily_use=rate, left=lots, lots=open_now, ahead=ahead)
 
 
 _MICROSECOND = timedelta(microseconds=1)

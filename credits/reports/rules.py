@@ -1,6 +1,6 @@
 """Rules of reports: which rows answer a period, and how long credits last. Pure: no clock, no database."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -70,11 +70,16 @@ class OpenLot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runway:
-    """How a wallet goes on at the same rate: in how many days nothing is left (None: not by being used), and how many
-    credits lapse before it would be their turn."""
+    """How a wallet goes on at the same rate: in how many days nothing is left (None: not by being used), and what of
+    each of its lots lapses unused."""
 
     empty_in: Fraction | None
-    at_risk: int
+    unused: Sequence[Fraction]
+
+    @property
+    def at_risk(self) -> int:
+        """How many credits lapse unused; of one that is used in part the rest counts as lost with it."""
+        return ceil(sum(self.unused))
 
 
 def daily_use(used: int, refunded: int, days: int) -> Fraction:
@@ -86,17 +91,17 @@ def runway(lots: Iterable[OpenLot], rate: Fraction) -> Runway:
     """Use these lots, which stand in the order of consumption, at so many credits a day.
 
     Until a lot is used up or lapses no other is touched, so each has its turn once: what lapsed before it came, or is
-    left when it lapses, is lost. Of a credit that is used in part the rest counts as lost with it.
+    left when it lapses, is lost.
     """
     day = Fraction(0)
-    lost = Fraction(0)
+    unused = []
     for lot in lots:
         if not rate:
-            lost += lot.credits if lot.lapses_in is not None else 0
+            unused.append(Fraction(lot.credits if lot.lapses_in is not None else 0))
             continue
         turn = lot.credits / rate
         if lot.lapses_in is not None:
             turn = min(turn, max(lot.lapses_in - day, Fraction(0)))
-        lost += lot.credits - turn * rate
+        unused.append(lot.credits - turn * rate)
         day += turn
-    return Runway(empty_in=day if rate else None, at_risk=ceil(lost))
+    return Runway(empty_in=day if rate else None, unused=unused)

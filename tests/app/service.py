@@ -16,28 +16,38 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 from tortoise.connection import get_connection
 
-from app.gateways.slack import SlackGateway
+from app.gateways.mail import SmtpMail
+from app.gateways.slack import SlackChat, SlackGateway
 from app.gateways.stripe import StripeGateway
+from app.sandbox.mail import MailSandbox, server_of
+from app.sandbox.mail_routes import mail_routes
 from app.sandbox.models import (
     CheckoutSession,
     Customer,
     Event,
     IdempotencyKey,
+    MailFault,
+    MailMessage,
     Payment,
     SlackFault,
     SlackMessage,
+    SlackTicket,
+    SlackTrouble,
+    SlackView,
     StripeFault,
 )
 from app.sandbox.routes import sandbox_routes
 from app.sandbox.slack import SlackSandbox
+from app.sandbox.slack_people import TEAM_ID
 from app.sandbox.slack_routes import slack_routes
 from app.sandbox.stripe import Sandbox
-from credits.gateways import BadSignature, Checkout, CheckoutRequest, Interaction, PaymentEvent
+from app.smtp import sender
+from credits.gateways import BadSignature, Checkout, CheckoutRequest, Interaction, PaymentEvent, Workspace
 from credits.money import Money
 from tests.support.service import Service as WholeService
 
@@ -45,6 +55,8 @@ SECRET = "whsec_of_these_tests"
 KEY = "sk_test_of_these_tests"
 SLACK_SECRET = "the signing secret of these tests"
 SLACK_TOKEN = "xoxb-of-these-tests"
+WORKSPACE = Workspace(id=TEAM_ID, org=TEAM_ID, token=SLACK_TOKEN)
+MAIL_FROM = sender("Staging Credits <credits@shop.example>")
 BACK_OFF_S = (0.02, 0.02)
 
 
@@ -55,14 +67,21 @@ class Service:
 
     url: str
     gateway: StripeGateway
-    slack: SlackGateway
+    chat: SlackChat
+    mail: SmtpMail
     http: httpx.AsyncClient
     sandbox: Sandbox
     received: list[PaymentEvent] = field(default_factory=list)
     pressed: list[Interaction] = field(default_factory=list)
+    says: dict[str, object] = field(default_factory=dict)
     refusals: list[int] = field(default_factory=list)
     most_at_once: int = 0
     at_once: int = 0
+
+    @property
+    def slack(self) -> SlackGateway:
+        """The sandbox's workspace."""
+        return self.chat.at(WORKSPACE)
 
     @property
     def checkouts(self) -> list[PaymentEvent]:
@@ -87,15 +106,15 @@ class Service:
         return await self.gateway.checkout(checkout.id)
 
     async def interact(self, request: Request) -> Response:
-        """Where presses of buttons are told: verified as in production."""
+        """Where what people do in Slack is told: verified as in production, and answered with `says`."""
         stamp, signature = (request.headers.get(f"X-Slack-{name}", "") for name in ("Request-Timestamp", "Signature"))
         try:
-            press = self.slack.read_interaction(await request.body(), timestamp=stamp, signature=signature)
+            press = self.chat.read_interaction(await request.body(), timestamp=stamp, signature=signature)
         except BadSignature:
             return Response(status_code=401)
         if press:
             self.pressed.append(press)
-        return Response("taken")
+        return JSONResponse(self.says) if self.says else Response()
 
     async def take(self, request: Request) -> Response:
         """The webhook endpoint: verified as in production."""
@@ -140,21 +159,27 @@ async def running_service() -> AsyncIterator[Service]:
     listener, url = free_port()
     gateway = StripeGateway(api_key=KEY, webhook_secrets=(SECRET,), api_base=f"{url}/sandbox/stripe", timeout_s=5.0)
     sandbox = Sandbox(url=url, local_url=url, webhook_secret=SECRET, back_off_s=BACK_OFF_S)
-    slack = SlackGateway(token=SLACK_TOKEN, signing_secrets=(SLACK_SECRET,), base_url=f"{url}/sandbox/slack/api/")
-    slack_sandbox = SlackSandbox(url=url, local_url=url, signing_secret=SLACK_SECRET)
+    chat = SlackChat(signing_secrets=(SLACK_SECRET,), base_url=f"{url}/sandbox/slack/api/", site_url=url)
+    slack_sandbox = SlackSandbox(local_url=url, signing_secret=SLACK_SECRET)
+    mail = SmtpMail(lambda: server_of(url), sender=MAIL_FROM, within_s=5.0)
+    mail_sandbox = MailSandbox(host="127.0.0.1")
     async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as http:
-        service = Service(url=url, gateway=gateway, slack=slack, http=http, sandbox=sandbox)
+        service = Service(url=url, gateway=gateway, chat=chat, mail=mail, http=http, sandbox=sandbox)
         app = Starlette(
             routes=[
                 slack_routes(slack_sandbox),
+                mail_routes(mail_sandbox),
                 sandbox_routes(sandbox),
                 Route("/webhooks/stripe", service.take, methods=["POST"]),
-                Route("/slack/interactions", service.interact, methods=["POST"]),
+                *(
+                    Route(f"/slack/{what}", service.interact, methods=["POST"])
+                    for what in ("interactions", "commands", "events")
+                ),
             ]
         )
-        async with served(app, listener), sandbox, slack_sandbox:
+        async with served(app, listener), sandbox, slack_sandbox, mail_sandbox:
             yield service
-    await slack.close()
+    await chat.close()
     await gateway.close()
 
 
@@ -169,7 +194,9 @@ async def small_service(service: WholeService) -> AsyncIterator[Service]:
 
 
 async def _forget() -> None:
-    for rows in (CheckoutSession, Payment, Customer, Event, IdempotencyKey, StripeFault, SlackMessage, SlackFault):
+    stripe = (CheckoutSession, Payment, Customer, Event, IdempotencyKey, StripeFault)
+    slack = (SlackMessage, SlackFault, SlackView, SlackTicket, SlackTrouble)
+    for rows in (*stripe, *slack, MailMessage, MailFault):
         await rows.all().delete()
     await get_connection("default").execute_query("DELETE FROM clock_offset")
 

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -126,3 +128,23 @@ async def test_what_a_killed_worker_held_is_handed_out_again_and_the_dead_one_co
     assert await OutboxMessage.exists(id=message.id)
     await outbox.done(again)
     assert not await OutboxMessage.exists(id=message.id)
+
+
+async def test_alerts_are_handed_over_before_all_that_waited_longer(service: Service) -> None:
+    at = await now()
+
+    def flood(queue: Queue, number: int, *, minutes_ago: int) -> list[Message]:
+        due_at = at - timedelta(minutes=minutes_ago)
+        return [Message(account_id="acct", queue=queue, job="test", payload={}, due_at=due_at) for _ in range(number)]
+
+    alerts, others = flood(Queue.ALERTS, 3, minutes_ago=1), flood(Queue.BULK, 300, minutes_ago=60)
+    found: list[Due] = []
+    with suppress(RuntimeError):
+        # (Nobody else sees them: they are never committed.)
+        async with in_transaction() as connection:
+            await outbox.add(connection, [*others, *alerts])
+            found = await outbox.due(limit=100)
+            raise RuntimeError
+
+    assert {each.id for each in found[:3]} == {message.id for message in alerts}
+    assert [each.queue for each in found[3:]] == [Queue.BULK] * 100

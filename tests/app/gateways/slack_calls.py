@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
-from app.gateways.slack import SlackGateway
+from app.gateways.slack import SlackChat, SlackGateway
 from credits.gateways import Button, Card
-from tests.app.service import SLACK_SECRET, SLACK_TOKEN, Service
+from tests.app.service import SLACK_SECRET, SLACK_TOKEN, WORKSPACE, Service
 
 APPROVALS, APPROVER, DIRECT = "C0APPROVAL", "U0APPROVER", "D0APPROVER"
 APPROVE = Button(
@@ -31,13 +32,18 @@ async def messages(service: Service) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def gateway_to(url: str, **options: Any) -> AsyncIterator[SlackGateway]:
-    settings: dict[str, Any] = {
-        "token": SLACK_TOKEN,
-        "signing_secrets": (SLACK_SECRET,),
-        "base_url": url,
-        "timeout_s": 1.5,
-    }
-    gateway = SlackGateway(**(settings | options))
-    yield gateway
-    await gateway.close()
+async def chat_to(url: str, **options: Any) -> AsyncIterator[SlackChat]:
+    """A chat whose Slack answers at that address."""
+    settings: dict[str, Any] = {"signing_secrets": (SLACK_SECRET,), "base_url": url, "timeout_s": 1.5}
+    chat = SlackChat(**(settings | options))
+    try:
+        yield chat
+    finally:
+        await chat.close()
+
+
+@asynccontextmanager
+async def gateway_to(url: str, *, token: str = SLACK_TOKEN, **options: Any) -> AsyncIterator[SlackGateway]:
+    """A workspace of such a chat."""
+    async with chat_to(url, **options) as chat:
+        yield chat.at(replace(WORKSPACE, token=token))

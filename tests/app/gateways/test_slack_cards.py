@@ -1,12 +1,20 @@
 """Cards as Slack gets them: all their parts, nothing taken for markup, nothing longer than Slack takes."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from app.gateways import slack_blocks
+from app.gateways.slack_blocks import escaped
+from app.sandbox.slack_blocks import problems
 from credits.gateways import Button, Card, Picture
-from tests.app.gateways.slack_calls import APPROVALS, APPROVE, CARD, REJECT, messages
+from tests.app.gateways.slack_calls import APPROVALS, CARD, messages
 from tests.app.service import Service
 
 
@@ -28,24 +36,26 @@ async def test_a_card_is_posted_with_all_its_parts(service: Service) -> None:
         "section",
         "section",
         "section",
-        "input",
         "actions",
         "context",
     ]
-    title, text, quote, fields, _, actions, notes = message["blocks"]
-    assert title["text"] == {"type": "plain_text", "text": "Approval needed"}
-    assert text["text"] == {"type": "plain_text", "text": "Milo asks to buy 500 credits."}
+    title, text, quote, fields, actions, notes = message["blocks"]
+    assert title["text"] == {"type": "plain_text", "text": "Approval needed", "emoji": False}
+    assert text["text"] == {"type": "plain_text", "text": "Milo asks to buy 500 credits.", "emoji": False}
     assert quote["text"] == {"type": "mrkdwn", "text": "> We stage twelve homes.", "verbatim": True}
     assert [field["text"] for field in fields["fields"]] == ["*Price*\n$899.00", "*For*\nResidential"]
     approve, reject = actions["elements"]
     assert (approve["action_id"], approve["value"], approve["style"]) == ("approve", "apr_01:1", "primary")
-    assert approve["confirm"]["text"]["text"] == "Approve 500 credits for $899.00?"
+    assert (approve["confirm"]["text"]["text"], approve["confirm"]["style"]) == (
+        "Approve 500 credits for $899.00?",
+        "primary",
+    )
     assert (reject["action_id"], reject["style"], "confirm" in reject) == ("reject", "danger", False)
-    assert notes["elements"] == [{"type": "plain_text", "text": "Request apr_01"}]
+    assert notes["elements"] == [{"type": "plain_text", "text": "Request apr_01", "emoji": False}]
 
 
-SMUGGLED = "<!channel> *bold* <http://x|y> & @here"
-ESCAPED = "&lt;!channel&gt; *bold* &lt;http://x|y&gt; &amp; @here"
+SMUGGLED = "<!channel> *b* <http://x|y> & @here <!date^0^{date}|x> <@U1> <#C1> :x:"
+ESCAPED = SMUGGLED.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 async def test_nothing_that_people_wrote_is_a_mention_or_a_link(service: Service) -> None:
@@ -63,7 +73,7 @@ async def test_nothing_that_people_wrote_is_a_mention_or_a_link(service: Service
 
     assert (await messages(service))[-1]["text"] == ESCAPED
     for plain in (title["text"], text["text"], actions["elements"][0]["text"], notes["elements"][0]):
-        assert plain == {"type": "plain_text", "text": SMUGGLED}
+        assert plain == {"type": "plain_text", "text": SMUGGLED, "emoji": False}
     assert quote["text"] == {"type": "mrkdwn", "text": f"> {ESCAPED}", "verbatim": True}
     assert fields["fields"] == [{"type": "mrkdwn", "text": f"*{ESCAPED}*\n{ESCAPED}", "verbatim": True}]
     assert actions["elements"][0]["value"] == SMUGGLED
@@ -142,17 +152,50 @@ async def test_a_message_has_no_more_blocks_than_slack_takes(service: Service) -
     assert len(blocks) == 50
 
 
-async def test_beside_a_button_that_does_harm_one_can_type_why(service: Service) -> None:
-    harmless = await blocks_of(service, Card(summary="-", buttons=(APPROVE,)))
-    harmful = await blocks_of(service, Card(summary="-", buttons=(APPROVE, REJECT)))
+WHAT_PEOPLE_WRITE = st.text(st.sampled_from("<>&!@#^|*:{}\n\r\u2028 aU0é👩"), max_size=40) | st.text(max_size=40)
+LENGTHENED = st.builds(lambda text, times: text * times, WHAT_PEOPLE_WRITE, st.sampled_from([1, 1, 200]))
+AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
+MARKUP = re.compile(r"<!date\^1795867200\^\{date_short_pretty\} \{time\}\|2026-11-28 12:00 UTC>|&(?:amp|lt|gt);")
 
-    assert [block["type"] for block in harmless] == ["actions"]
-    assert [block["type"] for block in harmful] == ["input", "actions"]
-    assert (harmful[0]["block_id"], harmful[0]["element"]["action_id"], harmful[0]["optional"]) == (
-        "reason",
-        "reason",
-        True,
+
+def texts_in(part: object) -> Iterator[dict[str, Any]]:
+    """Every text object, however deep."""
+    if isinstance(part, dict):
+        if part.get("type") in ("plain_text", "mrkdwn"):
+            yield part
+        for each in part.values():
+            yield from texts_in(each)
+    elif isinstance(part, list):
+        for each in part:
+            yield from texts_in(each)
+
+
+@settings(max_examples=50, deadline=None)
+@given(LENGTHENED, LENGTHENED)
+def test_whatever_people_write_slack_takes_it_and_finds_no_markup_but_our_times(one: str, two: str) -> None:
+    words = (one, AT, two)
+    card = Card(
+        summary=one or "-",
+        title=two,
+        text=words,
+        quote=one,
+        fields=((one or "-", two),),
+        buttons=(Button(action="approve", label=one or "-", value=two, style="danger", confirm=two or "-"),),
+        notes=(words, two or "-"),
     )
+
+    blocks = [block.to_dict() for block in slack_blocks.blocks_of(card)]
+
+    assert problems(blocks) == []
+    assert not set("<>") & set(escaped(one, 3000))
+    for text in texts_in(blocks):
+        if text["type"] == "plain_text":
+            assert text["emoji"] is False
+        else:
+            assert text["verbatim"] is True
+            rest = MARKUP.sub("", text["text"])
+            assert not set("<&") & set(rest)
+            assert all(line.startswith("> ") for line in text["text"].split("\n") if ">" in MARKUP.sub("", line))
 
 
 async def test_a_button_with_an_address_opens_it(service: Service) -> None:

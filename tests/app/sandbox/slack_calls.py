@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import httpx
+
 from tests.app.service import SLACK_TOKEN, Service
 
 SLACK = "/sandbox/slack"
@@ -39,6 +41,22 @@ REASON: dict[str, Any] = {
 }
 
 
+FORM: dict[str, Any] = {
+    "type": "modal",
+    "callback_id": "reject",
+    "private_metadata": '{"value": "apr_01:1", "channel": null}',
+    "title": {"type": "plain_text", "text": "Reject"},
+    "blocks": [
+        {
+            "type": "input",
+            "block_id": "typed",
+            "label": {"type": "plain_text", "text": "Why?"},
+            "element": {"type": "plain_text_input", "action_id": "typed", "multiline": True},
+        }
+    ],
+}
+
+
 def section(text: str, kind: str = "mrkdwn") -> dict[str, Any]:
     return {"type": "section", "text": {"type": kind, "text": text}}
 
@@ -60,3 +78,20 @@ async def posted(service: Service, *blocks: dict[str, Any], channel: str = APPRO
 async def listed(service: Service, channel: str = "") -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = (await service.http.get(f"{SLACK}/messages", params={"channel": channel})).json()
     return messages
+
+
+async def click(service: Service, ts: str, action_id: str = "approve", **fields: object) -> httpx.Response:
+    body = {"ts": ts, "action_id": action_id, "user": "approver", **fields}
+    return await service.http.post(f"{SLACK}/click", json=body)
+
+
+async def open_form(service: Service) -> dict[str, Any]:
+    """The approver presses a button, and a form opens."""
+    ts = await posted(service, ACTIONS)
+    assert (await click(service, ts, "reject")).status_code == 200
+    return await call(service, "views.open", trigger_id=service.pressed[-1].trigger, view=FORM)
+
+
+async def views(service: Service, user: str = APPROVER) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await service.http.get(f"{SLACK}/views", params={"user": user})).json()
+    return found

@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 
 from app.demo import PEOPLE as DEMO_PEOPLE
-from app.sandbox.slack_people import PEOPLE, SLACK_IDS, STRANGER
+from app.demo import email_of
+from app.sandbox.slack_people import PEOPLE, SANDBOX, SLACK_IDS, STRANGER
 from tests.app.sandbox.slack_calls import ACTIONS, APPROVALS, APPROVER, REASON, SLACK, call, listed, posted, section
 from tests.app.service import SLACK_TOKEN, Service
 
 
 def test_the_people_are_those_of_the_demonstration_and_a_stranger() -> None:
-    assert {person.name: person.real_name for person in PEOPLE.values() if person != STRANGER} == DEMO_PEOPLE
+    known = [person for person in SANDBOX.people if person != STRANGER]
+    assert {person.name: person.real_name for person in known} == DEMO_PEOPLE
+    assert {person.name: person.email for person in known} == {name: email_of(name) for name in DEMO_PEOPLE}
     assert {PEOPLE[user_id].name: user_id for user_id in SLACK_IDS.values()} == SLACK_IDS
     assert all(re.fullmatch("U[A-Z0-9]{8,10}", user_id) for user_id in PEOPLE)
 

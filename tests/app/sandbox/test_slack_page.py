@@ -2,10 +2,23 @@
 
 import base64
 import hashlib
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from tests.app.sandbox.slack_calls import ACTIONS, APPROVALS, APPROVER, REASON, SLACK, call, posted, section
+from credits.gateways import InteractionKind
+from tests.app.sandbox.slack_calls import (
+    ACTIONS,
+    APPROVALS,
+    APPROVER,
+    REASON,
+    SLACK,
+    call,
+    open_form,
+    posted,
+    section,
+    views,
+)
 from tests.app.service import Service
 
 
@@ -27,10 +40,10 @@ async def test_the_page_draws_a_message_with_all_its_parts(service: Service) -> 
         "<h3>Approval *needed* &lt;b&gt;</h3>",
         "<blockquote><em>quoted</em> &lt;b&gt;</blockquote>",
         "<strong>Price</strong><br>$899.00",
-        'name="reason"',
-        'name="action_id" value="approve">Yes, approve</button>',
+        'name="typed-typed"',
+        'name="button" value="action_id=approve&amp;value=apr_01%3A1">Yes, approve</button>',
         "<p>Approve 500 credits?</p>",
-        'name="action_id" value="reject">Reject</button>',
+        'name="button" value="action_id=reject&amp;value=apr_01%3A1">Reject</button>',
         "<span>Request apr_01</span>",
         f'name="ts" value="{ts}"',
     ):
@@ -56,11 +69,13 @@ async def test_the_page_marks_what_was_edited_and_what_only_one_sees(service: Se
     await call(service, "chat.update", channel=APPROVALS, ts=ts, text="second")
     await call(service, "chat.postEphemeral", channel=APPROVALS, user="U0MEMBER0", text="whispered")
 
-    shown = (await page(service, channel=APPROVALS)).text
+    shown = (await page(service, channel=APPROVALS, **{"as": "member"})).text
+    to_others = (await page(service, channel=APPROVALS, **{"as": "owner"})).text
 
     assert "first" not in shown
     assert "(edited)" in shown
     assert "Only visible to Milo Member" in shown
+    assert "whispered" not in to_others
 
 
 async def test_the_page_needs_nothing_from_elsewhere(service: Service) -> None:
@@ -77,22 +92,113 @@ async def test_the_page_needs_nothing_from_elsewhere(service: Service) -> None:
 
 
 async def test_pressing_on_the_page_is_a_press_by_whom_one_chose_to_be(service: Service) -> None:
-    ts = await posted(service, REASON, ACTIONS)
-    form = {"ts": ts, "channel": APPROVALS, "as": "U0POOLADMIN", "action_id": "reject", "reason": "Too dear"}
+    ts = await posted(service, ACTIONS)
+    form = {"ts": ts, "channel": APPROVALS, "as": "U0POOLADMIN", "button": "action_id=reject&value=apr_01%3A1"}
 
     answer = await service.http.post(f"{SLACK}/press", data=form)
     shown = await service.http.get(answer.headers["Location"])
 
     assert answer.status_code == 303
-    assert "The service answered 200 to the press" in shown.text
+    assert "The service answered 200, after" in shown.text
     assert '<option value="U0POOLADMIN" selected>' in shown.text
     (press,) = service.pressed
-    assert (press.user_id, press.action, press.reason) == ("U0POOLADMIN", "reject", "Too dear")
+    assert (press.user_id, press.action, press.value) == ("U0POOLADMIN", "reject", "apr_01:1")
+
+
+async def test_times_are_shown_as_the_readers_clock_has_them(service: Service) -> None:
+    await posted(service, section("Until <!date^1795000000^{date_short} {time}|soon>"))
+
+    berlin = (await page(service, channel=APPROVALS, **{"as": "approver"})).text
+    tokyo = (await page(service, channel=APPROVALS, **{"as": "deputy"})).text
+
+    assert "Nov 18, 2026 12:06" in berlin
+    assert "Nov 18, 2026 20:06" in tokyo
+
+
+async def test_what_was_answered_to_a_message_stands_under_it(service: Service) -> None:
+    ts = await posted(service, text="asked")
+    await call(service, "chat.postMessage", channel=APPROVALS, text="approved", thread_ts=ts)
+
+    shown = (await page(service, channel=APPROVALS)).text
+
+    assert "1 reply" in shown
+    assert shown.count('<p class="day">') == 1
+    assert shown.index("asked") < shown.index("approved")
+
+
+async def test_a_form_stands_before_whom_it_was_opened_for_until_it_is_closed(service: Service) -> None:
+    await open_form(service)
+
+    form = {"as": APPROVER, "channel": APPROVALS, "view_id": (await views(service))[0]["id"]}
+    shown = (await page(service, channel=APPROVALS)).text
+    to_others = (await page(service, channel=APPROVALS, **{"as": "owner"})).text
+    empty = await service.http.post(f"{SLACK}/submit-form", data={**form, "typed-typed": ""})
+    told = (await service.http.get(empty.headers["Location"])).text
+    submitted = await service.http.post(f"{SLACK}/submit-form", data={**form, "typed-typed": "Too dear"})
+
+    assert "<h2>Reject</h2>" in shown
+    assert "Why?" not in to_others
+    assert "Please complete this required field." in told
+    assert submitted.status_code == 303
+    assert [press.text for press in service.pressed[1:]] == ["Too dear"]
+    assert await views(service) == []
+
+
+async def test_what_was_typed_stays_in_a_form_while_something_is_wrong(service: Service) -> None:
+    await open_form(service)
+    service.says = {"response_action": "errors", "errors": {"typed": "Say more."}}
+
+    await service.http.post(f"{SLACK}/submit-form", data={"as": APPROVER, "typed-typed": "No <b> way"})
+    shown = (await page(service, channel=APPROVALS)).text
+
+    assert ">\nNo &lt;b&gt; way</textarea>" in shown
+    assert "Say more." in shown
+
+
+async def test_the_app_is_told_that_its_home_is_opened(service: Service) -> None:
+    opened = await service.http.post(f"{SLACK}/open-home", data={"as": APPROVER, "channel": APPROVALS})
+
+    shown = (await service.http.get(opened.headers["Location"])).text
+    assert [(each.kind, each.user_id) for each in service.pressed] == [(InteractionKind.HOME, APPROVER)]
+    assert "The app shows nothing here yet." in shown
+
+
+async def test_commands_and_nothing_else_are_typed_on_the_page(service: Service) -> None:
+    service.says = {"text": "1,000 credits", "response_type": "ephemeral"}
+    form = {"as": APPROVER, "channel": APPROVALS}
+
+    typed = await service.http.post(f"{SLACK}/type", data={**form, "text": "/credits balance"})
+    refused = await service.http.post(f"{SLACK}/type", data={**form, "text": "hello"})
+
+    assert "1,000 credits" in (await service.http.get(typed.headers["Location"])).text
+    assert refused.status_code == 400
+    assert [press.text for press in service.pressed] == ["balance"]
+
+
+async def test_the_app_is_allowed_into_a_workspace_once_for_each_code(service: Service) -> None:
+    query = {"client_id": "sandbox", "redirect_uri": "http://127.0.0.1/callback", "state": "s1"}
+    asked = await service.http.get(f"{SLACK}/oauth/v2/authorize", params=query)
+    form = {"redirect_uri": query["redirect_uri"], "state": "s1", "user": "U0LUMENLEA"}
+
+    refused = await service.http.post(f"{SLACK}/oauth/v2/authorize", data={**form, "allow": ""})
+    allowed = await service.http.post(f"{SLACK}/oauth/v2/authorize", data={**form, "allow": "yes"})
+    code = parse_qs(urlsplit(allowed.headers["Location"]).query)["code"][0]
+    client = {"client_id": "sandbox", "client_secret": "sandbox", "code": code}
+    first = await call(service, "oauth.v2.access", token="", **client)
+    again = await call(service, "oauth.v2.access", token="", **client)
+
+    assert "Lea Lumen, Lumen Partners" in asked.text
+    assert refused.headers["Location"] == "http://127.0.0.1/callback?state=s1&error=access_denied"
+    assert (first["team"], first["authed_user"]) == (
+        {"id": "T0LUMEN001", "name": "Lumen Partners"},
+        {"id": "U0LUMENLEA"},
+    )
+    assert (again["ok"], again["error"]) == (False, "invalid_code")
 
 
 async def test_pressing_a_button_on_the_page_that_is_gone_leads_back_to_it(service: Service) -> None:
     ts = await posted(service, text="decided")
-    form = {"ts": ts, "channel": APPROVALS, "as": APPROVER, "action_id": "approve"}
+    form = {"ts": ts, "channel": APPROVALS, "as": APPROVER, "button": "action_id=approve"}
 
     answer = await service.http.post(f"{SLACK}/press", data=form)
 

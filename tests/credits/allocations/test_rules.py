@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from credits.accounts.zones import Zones
 from credits.allocations.models import Period
-from credits.allocations.rules import digest_due, first_day, following, named, next_run, present, reached
+from credits.allocations.rules import asked_for, digest_due, first_day, following, named, next_run, present, reached
+from credits.errors import Refusal
 
 WEEKLY, MONTHLY, QUARTERLY = Period.WEEKLY, Period.MONTHLY, Period.QUARTERLY
 ZONES = st.sampled_from(
@@ -144,3 +145,41 @@ def test_what_is_told_of_use(used: int, given_: int, told: tuple[int, ...]) -> N
 )
 def test_a_week_is_told_on_monday_from_eight_and_for_a_day(zone: str, instant: datetime, monday: date | None) -> None:
     assert digest_due(Zones(name=zone), instant) == monday
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("50 for the open house", 50),
+        ("50 credits for 12 Oak Street", 50),
+        (" 1,050: open house", 1_050),
+        ("5 100-word listings", 5),
+        ("50\nfor the open house", 50),
+        ("12 12 Oak Street", 12),
+    ],
+)
+def test_who_asks_says_how_many_and_what_for(text: str, wanted: int) -> None:
+    assert asked_for(text) == (wanted, text.strip())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "50",
+        "50 credits",
+        "50 .",
+        "for 50 rooms",
+        "1.5 for me",
+        "1.000 for me",
+        "1,05 for me",
+        "10:30 visit",
+        "12/3 visit",
+        "5k for me",
+        "-5 for me",
+        "12345678901 for me",
+    ],
+)
+def test_what_does_not_say_how_many_or_what_for_is_refused(text: str) -> None:
+    with pytest.raises(Refusal, match="Begin with how many credits"):
+        asked_for(text)
