@@ -20,7 +20,7 @@ def use(stage: Stage, _: Browser) -> None:
         stage.runs("set-balance-alert", "owner", walletId=wallets[name], threshold=20, runwayDays=7, expiryDays=7)
     gift = {"walletId": wallets["pool"], "credits": 120, "reason": "Spring promotion", "expiresAt": soon.isoformat()}
     stage.runs("grant-credits", "operator", **gift, idempotencyKey="spring")
-    for rooms, name in ((18, "department"), (36, "pool"), (42, "account")):
+    for rooms, name in ((18, "department"), (12, "pool"), (42, "account")):
         stage.spends(rooms, name)
     stage.days_go_by(2)
 
@@ -32,12 +32,12 @@ def approval(stage: Stage, browser: Browser) -> None:
     card = stage.card("#approvals", "Approval needed")
     stage.press(card, "approve", by="approver")
     stage.until(lambda: "1 of 2" in str(stage.again(card)))
-    stage.look(browser, "#approvals", reader="deputy")
+    stage.look(browser, "#approvals", reader="owner")
     browser.shoot(_card(card), INTO / "approval.png")
     stage.press(card, "approve", by="deputy")
     stage.until(lambda: stage.again(card)["edited"] and "Approve $" not in str(stage.again(card)))
     stage.until(lambda: len(stage.replies(card)) >= 2)
-    stage.look(browser, "#approvals", reader="deputy")
+    stage.look(browser, "#approvals", reader="owner")
     browser.shoot(_card(card), INTO / "approved.png")
 
 

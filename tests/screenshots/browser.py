@@ -25,7 +25,7 @@ _MISSING = """There is no Chromium on the PATH, and the screenshots are made wit
     snap install chromium             Ubuntu
     brew install --cask chromium      macOS"""
 _FLAGS = ("--headless", "--no-sandbox", "--hide-scrollbars", "--no-first-run", "--no-proxy-server")
-_COLOURS = 64
+_COLOURS = 128
 # The same letters on every machine.
 _FONTS = {
     weight: Path(__file__).parents[2] / "app" / "exports" / "fonts" / f"NotoSans-{name}.ttf"
