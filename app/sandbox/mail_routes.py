@@ -51,6 +51,7 @@ async def _list(request: Request) -> Response:
 
 def _listed(mail: MailMessage) -> JsonObject:
     return {
+        "id": mail.id,
         "to": mail.recipient,
         "from": mail.sender,
         "subject": mail.subject,
