@@ -93,7 +93,7 @@ async def parts(
             hub=shared,
             messenger=Messenger(
                 chat=await stack.enter_async_context(_chat(settings)),
-                mail=mail_of(settings),
+                mail=_mail(settings),
                 workspaces=workspaces_of(settings),
                 pace_s=settings.slack_pace_s,
             ),
@@ -117,7 +117,7 @@ def workspaces_of(settings: Settings) -> Workspaces:
     return Workspaces(own=own, shared=not settings.slack_client_id, seal=Seal(settings.sealing_keys))
 
 
-def mail_of(settings: Settings) -> MailGateway:
+def _mail(settings: Settings) -> MailGateway:
     """The mail server of the settings, or the sandbox's; without either, mail reaches nobody."""
     named = settings.mail_server
 
