@@ -18,7 +18,7 @@ async def tell_removed(messenger: Messenger, payload: Mapping[str, Any]) -> None
         return
     text = f"The app was removed from {team} in Slack, or its access was revoked. Messages go by e-mail from now on."
     card = Card(
-        summary=text,
+        summary=f"Our messages do not reach {team} in Slack any more.",
         title="Messages do not reach Slack",
         text=f"{text} An owner can connect Slack again in the settings of the account.",
     )
@@ -35,8 +35,8 @@ async def tell_linked(messenger: Messenger, payload: Mapping[str, Any]) -> None:
     where = f"in {connected.team}" if connected else "in Slack"
     text = f"The user {chat_user_id} {where} is you from now on: what they do there counts as yours."
     card = Card(
-        summary=text,
-        title="Your Slack user is linked",
+        summary="A Slack user was linked with you.",
+        title="A Slack user was linked with you",
         text=text,
         notes=("Was this not you? Write to support at once, and they end it.",),
     )
