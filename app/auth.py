@@ -7,6 +7,7 @@ from credits.access.providers import KeySource, ProviderKeys
 from credits.access.service import Access, Caller, authenticate
 from credits.approvals import links as approvals
 from credits.approvals.links import Pages
+from credits.chat import tickets
 from credits.errors import Unauthenticated
 from credits.reports.links import Links, key_of
 
@@ -40,6 +41,16 @@ def pages_of(settings: Settings) -> Pages:
     """Where people look at requests for approval."""
     key = approvals.key_of(settings.jwt_secret.get_secret_value())
     return Pages(url=settings.url, key=key, page=settings.purchase_page)
+
+
+def tickets_of(settings: Settings) -> tickets.Tickets:
+    """What people are given to come back with, to connect Slack and to link themselves."""
+    return tickets.Tickets(
+        url=settings.url,
+        key=tickets.key_of(settings.jwt_secret.get_secret_value()),
+        link_page=settings.slack_link_page,
+        each_its_own=bool(settings.slack_client_id) or settings.slack_played,
+    )
 
 
 async def caller_of(access: Access, authorization: str | None) -> Caller | None:

@@ -185,7 +185,8 @@ async def _slack_links(connection: BaseDBAsyncClient, users: Mapping[str, User])
 
 
 async def _policy(account_id: str, users: Mapping[str, User], at: datetime) -> None:
-    """From 500 credits on one of two people consents; what somebody has changed since is left."""
+    """From 500 credits on one of two people consents, after two days the owner may as well; what somebody has changed
+    since is left."""
     if await policies_of(account_id):
         return
     wanted = PolicyView(
@@ -196,9 +197,9 @@ async def _policy(account_id: str, users: Mapping[str, User], at: datetime) -> N
         approver_ids=(users["approver"].id, users["deputy"].id),
         required_approvals=1,
         expires_after_hours=72,
-        remind_after_hours=None,
-        escalate_after_hours=None,
-        escalate_to_ids=(),
+        remind_after_hours=24,
+        escalate_after_hours=48,
+        escalate_to_ids=(users["owner"].id,),
         slack_channel=None,
     )
     await set_policy(SYSTEM, wanted, now=at)

@@ -135,6 +135,12 @@ class Settings(BaseSettings):
         description="Keys that connected workspaces' tokens are kept under (32 bytes in URL-safe base64), by commas, "
         "the first for new ones.",
     )
+    slack_link_page: str = Field(
+        "",
+        validation_alias=_env("SLACK_LINK_PAGE"),
+        description="Where your pages let whoever is signed in link their Slack user (`linkSlackUser`, with the "
+        "address's `token`); people in Slack who are not linked are sent there.",
+    )
     slack_pace_s: float = Field(
         1.0,
         ge=0,
@@ -237,6 +243,8 @@ class Settings(BaseSettings):
             raise ValueError(
                 "SLACK_TEAM_ID is not set: whose people may press buttons? Slack shows it in its addresses."
             )
+        if self.slack_link_page and not self.slack_link_page.startswith(("https://", "http://")):
+            raise ValueError("SLACK_LINK_PAGE is no address. It begins with https://.")
         if self.slack_client_id and not (self.slack_client_secret.get_secret_value() and self.slack_token_keys):
             raise ValueError("SLACK_CLIENT_ID wants SLACK_CLIENT_SECRET and SLACK_TOKEN_KEYS beside it.")
         for each in self.slack_token_keys:

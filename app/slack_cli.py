@@ -10,8 +10,9 @@ from tortoise.transactions import in_transaction
 
 from app.gateways.slack_manifest import manifest as app_manifest
 from credits.accounts.models import Account, User
+from credits.chat.linking import unlink as unlink_people
 from credits.chat.people import link as link_people
-from credits.chat.workspaces import Workspaces
+from credits.chat.workspaces import Workspaces, reseal
 
 cli = typer.Typer(no_args_is_help=True, help="Who is who in Slack, and where an account's messages go.")
 Run = Callable[[Callable[[], Awaitable[Any]]], Any]
@@ -51,6 +52,26 @@ def with_database(run: Run, workspaces: Callable[[], Workspaces], url: Callable[
             return ""
 
         _tell(run(work), f"{email} is {slack_user} in Slack.")
+
+    @cli.command()
+    def unlink(email: Annotated[str, typer.Argument(help="The person's e-mail address.")]) -> None:
+        """Let a person no longer be told, nor decide, in any Slack workspace; they can link themselves anew."""
+
+        async def work() -> str:
+            links = await unlink_people(email[:320], how="command line")
+            return "" if links else f"Nobody with the address {email} is linked."
+
+        _tell(run(work), f"{email} is nobody in Slack any more.")
+
+    @cli.command("reseal")
+    def reseal_tokens() -> None:
+        """Keep the tokens of connected workspaces under the first of SLACK_TOKEN_KEYS, so that the others can go."""
+
+        async def work() -> str:
+            _, unopened = await reseal(workspaces().seal)
+            return f"No key opens the tokens of {', '.join(unopened)}: connect Slack there anew." if unopened else ""
+
+        _tell(run(work), "Every token is kept under the first key.")
 
     @cli.command()
     def channel(

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from tortoise.connection import get_connection
 
-from app.auth import access_of, links_of, pages_of
+from app.auth import access_of, links_of, pages_of, tickets_of
 from app.database import ANSWER_WITHIN_S, connection_of_its_own, database, require_tables
 from app.gateways.identity import PublishedKeys
 from app.gateways.mail import SmtpMail
@@ -27,6 +27,7 @@ from app.routes.exports import Exports
 from app.routes.graphql import GraphQLOverHTTP
 from app.routes.health import Readiness, livez
 from app.routes.slack import SlackInteractions
+from app.routes.slack_install import SlackInstall
 from app.routes.stripe import CheckoutReturn, StripeWebhook
 from app.routes.websocket import GraphQLOverWebSocket
 from app.sandbox.mail import MailSandbox, server_of
@@ -92,7 +93,7 @@ async def parts(
             hub=shared,
             messenger=Messenger(
                 chat=await stack.enter_async_context(_chat(settings)),
-                mail=mail_of(settings),
+                mail=_mail(settings),
                 workspaces=workspaces_of(settings),
                 pace_s=settings.slack_pace_s,
             ),
@@ -116,7 +117,7 @@ def workspaces_of(settings: Settings) -> Workspaces:
     return Workspaces(own=own, shared=not settings.slack_client_id, seal=Seal(settings.sealing_keys))
 
 
-def mail_of(settings: Settings) -> MailGateway:
+def _mail(settings: Settings) -> MailGateway:
     """The mail server of the settings, or the sandbox's; without either, mail reaches nobody."""
     named = settings.mail_server
 
@@ -170,8 +171,19 @@ async def web(settings: Settings, shared: Parts) -> AsyncIterator[Starlette]:
         access = access_of(settings, published)
         await stack.enter_async_context(access.last_uses.written())
         links = links_of(settings)
-        services = Services(writer=writer, checkouts=shared.checkouts, feeds=shared.hub, links=links)
+        tickets = tickets_of(settings)
+        services = Services(
+            writer=writer,
+            checkouts=shared.checkouts,
+            feeds=shared.hub,
+            links=links,
+            tickets=tickets,
+            workspaces=shared.messenger.workspaces,
+        )
         routes = _routes(settings, services, shared.messenger, access)
+        routes += SlackInstall(
+            messenger=shared.messenger, tickets=tickets, access=access, demo_people=settings.slack_played
+        ).routes()
         routes += Exports(
             links=links, access=access, connect=partial(connection_of_its_own, shared.database_url)
         ).routes()

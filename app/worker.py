@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from dramatiq import Worker
 
-from app.auth import links_of, pages_of
+from app.auth import links_of, pages_of, tickets_of
 from app.database import connection_of_its_own
 from app.settings import Settings
 from app.web import Parts
@@ -88,6 +88,7 @@ def _desk(settings: Settings, shared: Parts) -> Desk:
         publisher=shared.hub,
         checkouts=shared.checkouts,
         pages=pages_of(settings),
+        tickets=tickets_of(settings),
     )
 
 

@@ -27,6 +27,7 @@ from credits.approvals.messages import APPROVE_ACTION, REJECT_ACTION, VIEW_ACTIO
 from credits.approvals.models import DecisionVia, Verdict
 from credits.approvals.renewal import ask_again
 from credits.approvals.requester_messages import ASK_AGAIN_ACTION, PAY_ACTION
+from credits.chat.linking import LINK_ACTION, link_by_email, stranger_card
 from credits.chat.people import person_behind
 from credits.chat.workspaces import removed
 from credits.desk.answers import TAKEN, answer
@@ -40,16 +41,16 @@ from credits.gateways import Card, Form, Interaction, InteractionKind, MessageRe
 from credits.inbox import first_time
 from credits.outbox import Message, Queue
 from credits.purchases.queries import purchase
+from credits.purchases.receipts import INVOICE_ACTION, RECEIPT_ACTION
 
 DONE_JOB = "slack.done"
-_NOT_LINKED = "Your Slack user is not linked to a person of this service yet. Ask an owner of the account to link you."
 _VERDICTS = {APPROVE_ACTION: Verdict.APPROVE, REJECT_ACTION: Verdict.REJECT}
 _FORMS: Mapping[str, Callable[[Interaction], Form]] = {
     REJECT_ACTION: reject_form,
     ASK_MORE_ACTION: ask_more_form,
 }
 # These open an address, whoever presses them.
-_LINKS = {VIEW_ACTION, PAY_ACTION}
+_LINKS = {VIEW_ACTION, PAY_ACTION, LINK_ACTION, RECEIPT_ACTION, INVOICE_ACTION}
 _log = structlog.get_logger()
 
 
@@ -88,11 +89,14 @@ async def work_on(desk: Desk, interaction: Interaction) -> None:
         return
     if interaction.action in _LINKS:
         return
-    user_id = await person_behind(interaction.org, interaction.user_id)
+    org, chat_user_id = interaction.org, interaction.user_id
+    user_id = await person_behind(org, chat_user_id) or await link_by_email(
+        desk.messenger, team_id=interaction.team_id, org=org, chat_user_id=chat_user_id
+    )
     if user_id is None:
         _log.warning("stranger", team=interaction.team_id, user=interaction.user_id, action=interaction.action)
         await _keep_stranger(desk, interaction)
-        await answer(desk, interaction, Card(summary=_NOT_LINKED))
+        await answer(desk, interaction, stranger_card(desk.tickets, interaction))
         return
     work = _WORK.get((interaction.kind, interaction.action.partition(".")[0]))
     if work is None:

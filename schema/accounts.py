@@ -32,6 +32,7 @@ from schema.people import Actor, Membership, User, find_user
 from schema.permissions import place_for, require
 from schema.reports import From, To, UsageReport
 from schema.scalars import Long
+from schema.slack_connection import SlackConnection, slack_of
 
 if TYPE_CHECKING:
     from schema.allocation_rules import AllocationRule
@@ -192,6 +193,13 @@ class Account(Node):
     async def api_keys(self, info: Info) -> list[LazyKey] | None:
         require(info.context.standing, Action.MANAGE_KEYS, self.place)
         return await schema.keys.account_keys(self.id)
+
+    @strawberry.field(
+        description="The workspace that it has connected; null where there is none, also where all accounts share one."
+    )
+    async def slack(self, info: Info) -> SlackConnection | None:
+        require(info.context.standing, Action.SEE_CHAT, self.place)
+        return await slack_of(self.id)
 
     @strawberry.field(description="Who did what to settings and people, newest first.")
     async def audit_log(self, info: Info, first: First = 25, after: After = None) -> Connection[AuditEntry] | None:

@@ -59,7 +59,7 @@ class AlertMutation:
         )
         return WalletPayload(wallet=Wallet.of(place))
 
-    @strawberry.mutation(description="Be told later; if the balance is still low then, anew.")
+    @strawberry.mutation(description="Be told later of all that the alert tells; what is still so then, anew.")
     @refusals_as(WalletPayload)
     async def snooze_alert(
         self,

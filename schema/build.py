@@ -21,6 +21,7 @@ from schema.prices import PriceMutation, PriceQuery
 from schema.purchases import PurchaseMutation, PurchaseQuery, PurchaseSubscription
 from schema.scalars import SCALARS
 from schema.settings import AccountMutation, StaffQuery
+from schema.slack import SlackMutation
 from schema.spending import SpendingMutation, SpendingQuery
 from schema.structure import StructureMutation
 from schema.top_ups import TopUpMutation
@@ -53,6 +54,7 @@ _MUTATIONS = (
     MembershipMutation,
     KeyMutation,
     ExportMutation,
+    SlackMutation,
 )
 _SUBSCRIPTIONS = (BalanceSubscription, PurchaseSubscription, ApprovalSubscription)
 

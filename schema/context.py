@@ -7,6 +7,8 @@ from strawberry.types import Info as StrawberryInfo
 
 from credits.access.service import Caller, refreshed
 from credits.accounts.rules import Standing
+from credits.chat.tickets import Tickets
+from credits.chat.workspaces import Workspaces
 from credits.errors import Unauthenticated
 from credits.feeds import Feeds
 from credits.ledger.writer import Writer
@@ -25,6 +27,8 @@ class Services:
     checkouts: Checkouts
     feeds: Feeds
     links: Links
+    tickets: Tickets
+    workspaces: Workspaces
 
 
 @dataclass(slots=True, kw_only=True)

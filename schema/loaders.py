@@ -94,7 +94,9 @@ class Loaders:
     departments: DataLoader[str, Department | None] = field(default_factory=lambda: _loader(_departments))
     allocation_rules: DataLoader[str, RuleView | None] = field(default_factory=lambda: _loader(rules_by_department))
     users: DataLoader[str, User | None] = field(default_factory=lambda: _loader(_users))
-    slack_links: DataLoader[str, bool | None] = field(default_factory=lambda: _loader(accounts.linked_to_slack))
+    in_chat: DataLoader[str, frozenset[tuple[str, str | None]] | None] = field(
+        default_factory=lambda: _loader(accounts.known_in_chat)
+    )
     key_names: DataLoader[str, str | None] = field(default_factory=lambda: _loader(access.names))
     balances: DataLoader[str, BalanceView | None] = field(default_factory=lambda: _loader(ledger.balances))
     lines: DataLoader[str, Line | None] = field(default_factory=lambda: _loader(ledger.lines_by_id))

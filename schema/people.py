@@ -28,7 +28,9 @@ class User(Node):
 
     @strawberry.field(description="Whether Slack knows them: then they can be asked and decide there.")
     async def slack_linked(self, info: Info) -> bool:
-        return bool(await info.context.loaders.slack_links.load(self.id))
+        common = info.context.services.workspaces.common_org
+        pairs = await info.context.loaders.in_chat.load(self.id) or frozenset()
+        return any(linked == (connected or common) for linked, connected in pairs)
 
     @classmethod
     def of(cls, row: models.User, *, show_email: bool) -> Self:

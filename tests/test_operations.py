@@ -10,11 +10,15 @@ import pytest
 from graphql import DocumentNode, OperationDefinitionNode, OperationType, build_schema, parse, validate
 from tortoise.transactions import in_transaction
 
-from credits.accounts.queries import account_places, department_places, pool_places
+from app.auth import tickets_of
+from credits.accounts.queries import account_places, department_places, owners_of, pool_places
 from credits.accounts.rules import Place
 from credits.accounts.service import create_pool
+from credits.actors import Actor, ActorKind
 from credits.approvals.due import expire_due
 from credits.approvals.models import Approval
+from credits.chat.workspaces import connect
+from credits.gateways import Installed, Workspace
 from credits.ledger.queries import now
 from credits.purchases import queries
 from tests.support.service import Service
@@ -228,6 +232,8 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
         case "delete-approval-policy":
             answer = (await service.gql(OPERATIONS["set-approval-policy"], "owner", input=policy(service))).data
             return "owner", {"input": {"id": answer["setApprovalPolicy"]["approvalPolicy"]["id"]}}
+        case "connect-slack" | "disconnect-slack" | "link-slack-user":
+            return await about_slack(service, name)
         case "set-auto-top-up":
             place = await service.account()
             limit = {"monthlyLimitMinor": 100_000}
@@ -235,7 +241,8 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
             return await service.owner_token(place.account_id), {"input": wanted}
         case "set-balance-alert":
             place = await service.account()
-            wanted = {"walletId": place.wallet_id, "threshold": 50, "slackChannel": "#credits"}
+            warnings = {"runwayDays": 7, "expiryDays": 30}
+            wanted = {"walletId": place.wallet_id, "threshold": 50, "slackChannel": "#credits", **warnings}
             return await service.owner_token(place.account_id), {"input": wanted}
         case "snooze-alert":
             place = await service.account(credits_given=30)
@@ -256,6 +263,23 @@ async def sent_with(service: Service, name: str) -> tuple[str | None, dict[str, 
             return "auditor", {"accountId": demo.accounts["demo"]}
         case _:
             pytest.fail(f"operations/{name}.graphql has no variables here. Add them.")
+
+
+async def about_slack(service: Service, name: str) -> tuple[str, dict[str, Any]]:
+    """For operations about an account's workspace, and about who its owner is there."""
+    account_id = (await service.account()).account_id
+    token = await service.owner_token(account_id)
+    if name == "link-slack-user":
+        somebody = {"team_id": "T0EXAMPLES", "org": "T0EXAMPLES", "chat_user_id": f"U{uuid4().hex[:9].upper()}"}
+        address = tickets_of(service.settings).link_address(**somebody)
+        return token, {"input": {"token": address.partition("token=")[2]}}
+    if name == "disconnect-slack":
+        (owner,) = await owners_of(account_id)
+        workspace = Workspace(id="T0EXAMPLES", org="T0EXAMPLES", token="xoxb-example")
+        installed = Installed(workspace=workspace, name="Examples", by="U0EXAMPLES")
+        actor = Actor(kind=ActorKind.USER, id=owner)
+        await connect(service.shared.messenger.workspaces, actor, account_id, installed)
+    return token, {"input": {"accountId": account_id}}
 
 
 async def about_prices(service: Service, name: str) -> tuple[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ from credits.purchases.charges import charge, finish_charges
 from credits.purchases.checkouts import Checkouts, finish_checkouts, open_checkout
 from credits.purchases.healing import heal, look_at_open
 from credits.purchases.papers import PAPERS_JOB, read_papers
+from credits.purchases.receipts import RECEIPT_JOB, tell_receipt
 from credits.purchases.reconciliation import LONGEST_DAYS, differences, tell_operators
 from credits.purchases.refunds import REFUND_JOB, finish_refund, read_returns
 from credits.purchases.return_messages import NEWS_JOB, READ_JOB, tell_news
@@ -46,7 +47,17 @@ def handlers(checkouts: Checkouts, records: PaymentRecords, messenger: Messenger
     async def news(payload: Mapping[str, Any]) -> None:
         await tell_news(messenger, payload)
 
-    return {CHECKOUT_JOB: checkout, PAPERS_JOB: papers, REFUND_JOB: refund, READ_JOB: returns, NEWS_JOB: news}
+    async def receipt(payload: Mapping[str, Any]) -> None:
+        await tell_receipt(messenger, payload["purchase_id"])
+
+    return {
+        CHECKOUT_JOB: checkout,
+        PAPERS_JOB: papers,
+        RECEIPT_JOB: receipt,
+        REFUND_JOB: refund,
+        READ_JOB: returns,
+        NEWS_JOB: news,
+    }
 
 
 def scheduled(checkouts: Checkouts, records: PaymentRecords) -> list[Job]:

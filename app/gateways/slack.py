@@ -260,6 +260,8 @@ class SlackGateway:
         async with _asking(self._timeout_s):
             user = (await self._repeatable.users_info(user=user_id))["user"]
             confirmed = user.get("is_email_confirmed") is True and not user.get("deleted")
+            # Somebody of another company, in a shared channel: their address is what that company says it is.
+            confirmed = confirmed and not user.get("is_stranger")
             return ChatPerson(id=user_id, email=user["profile"].get("email") if confirmed else None)
 
     async def _conversation(self, to: str, *, find: bool) -> str:

@@ -1,15 +1,15 @@
 """`/webhooks/stripe` and `/checkout/return`: two ways in which we learn of a payment, one fulfilment."""
 
-import html
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from graphql import GraphQLError
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from app.requests import body_of, parse_json
+from app.routes.page import page
 from credits.errors import CreditsError, NotFound
 from credits.gateways import BadSignature, GatewayRefused, GatewayUnavailable
 from credits.purchases import queries
@@ -66,8 +66,8 @@ class CheckoutReturn:
         try:
             purchase = await queries.purchase(request.query_params.get("purchase_id", ""))
         except NotFound:
-            return _page("There is no such purchase.", "Check the address, or open your purchases.", status=404)
-        return _page(*_told(purchase.status, purchase.credits))
+            return page("There is no such purchase.", "Check the address, or open your purchases.", status=404)
+        return page(*_told(purchase.status, purchase.credits))
 
 
 def _told(status: PurchaseStatus, credits_bought: int) -> tuple[str, str]:
@@ -78,15 +78,3 @@ def _told(status: PurchaseStatus, credits_bought: int) -> tuple[str, str]:
     if status is PurchaseStatus.AWAITING_PAYMENT:
         return "Not paid yet.", "Nothing was charged. The purchase stays open until its checkout ends."
     return f"This purchase is {status.value.lower()}.", "Nothing was charged. You can buy again at any time."
-
-
-def _page(title: str, text: str, *, status: int = 200) -> HTMLResponse:
-    return HTMLResponse(
-        f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{html.escape(title)}</title>
-<style>body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:20vh auto;padding:0 1.5rem;
-color-scheme:light dark}}h1{{font-size:1.6rem}}</style>
-<h1>{html.escape(title)}</h1><p>{html.escape(text)}</p></html>""",
-        status_code=status,
-        headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"},
-    )

@@ -58,7 +58,7 @@ def _protocol() -> SMTP:
 
 
 class _Keeper:
-    """What aiosmtpd asks at each step: https://aiosmtpd.aio-libs.org/en/latest/handlers.html"""
+    """What aiosmtpd asks at each step: https://aiosmtpd.readthedocs.io/en/latest/handlers.html"""
 
     async def handle_RCPT(  # noqa: N802 its name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

@@ -5,7 +5,7 @@ from typing import cast
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from app.sandbox import mail_pages, mailbox
@@ -51,6 +51,7 @@ async def _list(request: Request) -> Response:
 
 def _listed(mail: MailMessage) -> JsonObject:
     return {
+        "id": mail.id,
         "to": mail.recipient,
         "from": mail.sender,
         "subject": mail.subject,
@@ -95,7 +96,7 @@ async def _opened(request: Request) -> Response:
 @as_page
 async def _html(request: Request) -> Response:
     mail = await _mail(request)
-    return HTMLResponse(mail.html, headers=mail_pages.HTML_HEADERS) if mail.html else RedirectResponse("about:blank")
+    return HTMLResponse(mail.html, headers=mail_pages.HTML_HEADERS)
 
 
 async def _mail(request: Request) -> MailMessage:

@@ -47,6 +47,12 @@ WHERE ($1 = '' OR a.id = $1 OR strpos(lower(a.name), lower($1)) > 0 OR EXISTS (
     AND ($2::timestamptz IS NULL OR (a.created_at, a.id) < ($2, $3::text))
 ORDER BY a.created_at DESC, a.id DESC LIMIT $4
 """
+_IN_CHAT = """
+SELECT DISTINCT l.user_id, l.team_id AS linked, c.org_id AS connected
+FROM slack_links l LEFT JOIN memberships m ON m.user_id = l.user_id
+LEFT JOIN slack_connections c ON c.account_id = m.account_id AND c.revoked_at IS NULL
+WHERE l.user_id = ANY($1)
+"""
 
 
 async def _read(sql: str, *values: Any) -> list[dict[str, Any]]:
@@ -126,7 +132,11 @@ async def find_person(name: str) -> str | None:
     return found[0]["id"] if found else None
 
 
-async def linked_to_slack(user_ids: Iterable[str]) -> dict[str, bool]:
-    """Those of the people who are linked to a user of Slack."""
-    found = await _read("SELECT DISTINCT user_id FROM slack_links WHERE user_id = ANY($1)", list(user_ids))
-    return {row["user_id"]: True for row in found}
+async def known_in_chat(user_ids: Iterable[str]) -> dict[str, frozenset[tuple[str, str | None]]]:
+    """For the people who are linked to a user of Slack: the workspace or enterprise of each of their links, beside that
+    of each of their accounts (null for one that has connected none)."""
+    found = await _read(_IN_CHAT, list(user_ids))
+    pairs: dict[str, set[tuple[str, str | None]]] = {}
+    for row in found:
+        pairs.setdefault(row["user_id"], set()).add((row["linked"], row["connected"]))
+    return {user_id: frozenset(each) for user_id, each in pairs.items()}

@@ -133,6 +133,8 @@ class Action(Enum):
     SEE_ALL_APPROVALS = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.OPERATOR, every_wallet=True)
     WATCH_APPROVALS = _permission(None, Role.OWNER)
     SEE_POLICIES = _permission(Scope.READ, Role.OWNER, Role.AUDITOR, Role.MEMBER, Role.OPERATOR)
+    SEE_CHAT = _permission(None, Role.OWNER, Role.AUDITOR, Role.OPERATOR)
+    CONNECT_CHAT = _permission(None, Role.OWNER, Role.OPERATOR)
     SET_POLICIES = _permission(None, Role.OWNER, Role.OPERATOR)
     SEE_ALERT = _permission(
         Scope.READ, Role.OWNER, Role.AUDITOR, Role.MEMBER, Role.ADMINISTRATOR, Role.SPENDER, Role.OPERATOR

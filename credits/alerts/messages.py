@@ -121,7 +121,8 @@ def runway_card(where: Where, payload: Mapping[str, Any], *, wanted: int | None)
 
 
 def lapsing_card(where: Where, payload: Mapping[str, Any], *, on: date) -> Card:
-    """Credits are about to lapse. (Nobody is asked to buy more of what goes unused.)"""
+    """Credits are about to lapse. Nobody is asked to buy more of what goes unused; where all is used before, it runs
+    out."""
     lapsing, unused = payload["lapsing"], payload["unused"]
     if not unused:
         outlook = "At the present pace all of them are used before."
@@ -138,7 +139,7 @@ def lapsing_card(where: Where, payload: Mapping[str, Any], *, on: date) -> Card:
             f". {outlook}",
         ),
         fields=(("Lapse", f"{lapsing:,} of {payload['available']:,} credits"), ("At risk", f"{unused:,} credits")),
-        buttons=(_snooze_button(where),),
+        buttons=(_snooze_button(where),) if unused else _buttons(where),
     )
 
 

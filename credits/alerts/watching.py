@@ -22,15 +22,16 @@ from credits.errors import NotFound
 from credits.faults import trying_again
 from credits.ledger.store import lock_wallet
 
-# So many wallets are read together.
+# So many wallets are read together, and so many looked at in a run: in the morning all are due at once, and what has
+# changed meanwhile does not wait for them.
 PORTION = 500
+MOST = 5_000
 _log = structlog.get_logger()
 
 _DUE = """
 SELECT k.wallet_id FROM wallet_watches k JOIN wallets w ON w.id = k.wallet_id
 WHERE w.alert_enabled AND (k.looked_version IS DISTINCT FROM w.version OR k.look_at <= (SELECT credits_now()))
-    AND k.wallet_id > $1
-ORDER BY k.wallet_id LIMIT $2
+ORDER BY k.looked_version IS NOT DISTINCT FROM w.version, k.look_at LIMIT $1
 """
 _WATCHED = """
 SELECT w.id, w.account_id, w.version, w.alert_phase, now.now,
@@ -69,16 +70,16 @@ class Watched:
 
 
 async def look_at_wallets() -> int:
-    """Write down what is to be told of wallets that are watched; returns of how many. One that cannot be looked at now
-    keeps no other from it, and is looked at again the next time."""
+    """Write down what is to be told of wallets that are watched, those that have changed first; returns of how many.
+    What cannot be looked at now keeps no other from it, and is looked at again the next time."""
+    rows = await get_connection("default").execute_query_dict(_DUE, [MOST])
+    ids = [row["wallet_id"] for row in rows]
     changed = 0
-    last = ""
-    read = get_connection("default").execute_query_dict
-    # Each once, however often it changes meanwhile.
-    while rows := await read(_DUE, [last, PORTION]):
-        ids = [row["wallet_id"] for row in rows]
-        changed += await _look(ids)
-        last = ids[-1]
+    for start in range(0, len(ids), PORTION):
+        try:
+            changed += await _look(ids[start : start + PORTION])
+        except Exception:
+            _log.exception("look_failed", first=ids[start])
     return changed
 
 

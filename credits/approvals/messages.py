@@ -46,6 +46,14 @@ class Subject:
         return self.named(each.approver_id for each in self.approval.decisions if each.verdict is Verdict.APPROVE)
 
     @property
+    def too_few(self) -> str | None:
+        """That those who are left cannot approve it; None as long as they can."""
+        able, required = len(self.deciding), self.approval.required_approvals
+        if able >= required:
+            return None
+        return f"{required} must approve, and {able} {'is' if able == 1 else 'are'} left who can."
+
+    @property
     def rejection(self) -> Decision | None:
         """Who said no, and why."""
         return next((each for each in self.approval.decisions if each.verdict is Verdict.REJECT), None)
@@ -109,13 +117,15 @@ def facts(about: Subject) -> tuple[tuple[str, str], ...]:
 
 
 def notes(about: Subject) -> tuple[Words, ...]:
-    """Small print: which request, who may decide it, and until when."""
+    """Small print: which request, who may decide it, and until when; and that it cannot be approved any more, where too
+    few are left."""
     approval = about.approval
     escalated = [f"Escalated to {about.named(approval.escalated_to)}"] if approval.escalated_to else []
     return (
+        *([f"{about.too_few} Cancel it, and name others in the policy."] if about.too_few else []),
         *escalated,
         f"Request {approval.id}",
-        f"May decide: {', '.join(about.names[each] for each in about.deciding) or 'nobody who is left'}",
+        f"May decide: {', '.join(about.names[each] for each in about.deciding) or 'nobody'}",
         ("Until ", approval.expires_at),
     )
 

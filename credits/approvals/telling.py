@@ -149,11 +149,11 @@ def _state(about: Subject) -> tuple[object, ...]:
 
 
 async def _deciding(about: Subject) -> Sequence[str]:
-    """Each who may decide; where nobody is left who may, the account's owners."""
-    if about.deciding:
+    """Each who may decide; where too few are left for it ever to be approved, the account's owners as well."""
+    if not about.too_few:
         return about.deciding
-    _log.error("nobody_to_ask", approval=about.approval.id, account=about.approval.account_id)
-    return await owners_of(about.approval.account_id)
+    _log.error("too_few_to_ask", approval=about.approval.id, account=about.approval.account_id)
+    return [*about.deciding, *await owners_of(about.approval.account_id)]
 
 
 async def _requester(about: Subject) -> list[str]:

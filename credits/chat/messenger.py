@@ -120,6 +120,10 @@ class Messenger:
         if workspace and lost:
             await self._lost(workspace, about.account_id, audience.channel, lost)
 
+    async def tell_by_mail(self, user_id: str, card: Card, about: About) -> None:
+        """Tell one person by mail and nowhere else, once for the occasion. Raises GatewayUnavailable."""
+        await self._send(user_id, card, about)
+
     async def tell_own(self, channel: str, card: Card, about: About) -> None:
         """Show the card in a channel of the platform's own workspace. Raises GatewayUnavailable."""
         own = self.workspaces.own
@@ -250,10 +254,12 @@ class Messenger:
 
     async def _lost(self, workspace: Workspace, account_id: str, channel: str | None, error: GatewayRefused) -> None:
         """Tell the account's owners, and the platform's staff, that messages no longer get where they should go; once a
-        month."""
+        month, and of a workspace that the account has connected once."""
         if isinstance(error, AccessRevoked):
             await removed(workspace.id)
             channel = None
+            if workspace != self.workspaces.own:
+                return  # what was written down with it tells them
         what = f"{workspace.id}:{channel or 'all'}:{await now():%Y-%m}"
         notice = operators.Notice(
             occasion=f"lost:{account_id}:{what}",

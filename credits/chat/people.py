@@ -1,5 +1,4 @@
-"""Who is who in the chat, by links that were made before; never by a name, and by an address only where both sides have
-verified it, once."""
+"""Who is who in the chat, by links that were made before (`linking.py` makes them); never by a name."""
 
 from collections.abc import Iterable
 

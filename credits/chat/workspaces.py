@@ -4,17 +4,21 @@ In a deployment with one workspace all accounts share that of the settings. Wher
 the settings is the platform's own and nobody else's.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from tortoise.transactions import in_transaction
 
+from credits import operators, outbox
 from credits.accounts.audit_log import record
 from credits.actors import SYSTEM, Actor
 from credits.chat.models import SlackConnection
-from credits.chat.people import link
-from credits.errors import NotFound
+from credits.errors import Refusal, RefusalCode
 from credits.gateways import Installed, Workspace
+from credits.outbox import Message, Queue
+
+REMOVED_JOB = "slack.removed"
 
 
 class Seal:
@@ -61,6 +65,11 @@ class Workspaces:
         row = await SlackConnection.filter(team_id=team_id, revoked_at=None).order_by("-installed_at").first()
         return self._of(row) if row else None
 
+    @property
+    def common_org(self) -> str | None:
+        """Where the people of accounts without a workspace of their own are known from."""
+        return self.own.org if self.own and self.shared else None
+
     async def serves(self, account_id: str, team_id: str) -> bool:
         """Whether what is done in that workspace can be about this account."""
         workspace = await self.of_account(account_id)
@@ -72,8 +81,8 @@ class Workspaces:
 
 
 async def connect(workspaces: Workspaces, actor: Actor, account_id: str, installed: Installed) -> None:
-    """From now on the account's people are told things there, and whoever installed it is linked with who they are
-    there."""
+    """From now on the account's people are told things there. Who they are there is another matter: whoever installs
+    an app need not be who asked for it."""
     sealed = workspaces.seal.closed(installed.workspace.token)
     async with in_transaction() as connection:
         (clock,) = await connection.execute_query_dict("SELECT credits_now() AS now")
@@ -97,7 +106,6 @@ async def connect(workspaces: Workspaces, actor: Actor, account_id: str, install
             .using_db(connection)
             .update(sealed_token=sealed)
         )
-        await link(connection, actor.id, org=installed.workspace.org, chat_user_id=installed.by, how="installed")
         await record(
             connection,
             actor,
@@ -109,31 +117,60 @@ async def connect(workspaces: Workspaces, actor: Actor, account_id: str, install
 
 
 async def disconnect(actor: Actor, account_id: str) -> None:
-    """Tell the account's people nothing in the chat any more. Refused: one that is not connected."""
+    """Let the account have no workspace of its own any more. Refused (WRONG_STATE): where it has none."""
     async with in_transaction() as connection:
         row = await SlackConnection.get_or_none(account_id=account_id, using_db=connection)
         if row is None:
-            raise NotFound
+            raise Refusal(RefusalCode.WRONG_STATE, "This account is not connected to Slack. There is nothing to end.")
         await row.delete(using_db=connection)
         await record(connection, actor, "disconnectSlack", account_id=account_id, before={"team": row.team})
 
 
 _REVOKED = """
 UPDATE slack_connections SET revoked_at = credits_now() WHERE team_id = $1 AND revoked_at IS NULL
-RETURNING account_id, team
+RETURNING account_id, team, installed_at::text
 """
 
 
 async def removed(team_id: str) -> list[str]:
-    """The app was taken out of the workspace: nothing is sent there any more. Returns the accounts that lose it by
-    this."""
+    """The app was taken out of the workspace: nothing is sent there any more, and the owners of its accounts are told.
+    Returns the accounts that lose it by this."""
     async with in_transaction() as connection:
         rows = await connection.execute_query_dict(_REVOKED, [team_id])
         for row in rows:
             await record(
                 connection, SYSTEM, "disconnectSlack", account_id=row["account_id"], before={"team": row["team"]}
             )
+        await outbox.add(connection, [message for row in rows for message in _news_of(team_id, row)])
     return [row["account_id"] for row in rows]
+
+
+def _news_of(team_id: str, lost: Mapping[str, str]) -> list[Message]:
+    """For the owners, and for the platform's staff."""
+    account_id = lost["account_id"]
+    notice = operators.Notice(
+        occasion=f"lost:{account_id}:{team_id}:{lost['installed_at']}",
+        account_id=account_id,
+        title="Slack takes no messages",
+        text=f"The app was removed from {lost['team']}, or its access revoked; owners are told.",
+    )
+    to_owners = Message(account_id=account_id, queue=Queue.APPROVALS, job=REMOVED_JOB, payload=dict(lost))
+    return [to_owners, operators.message(notice)]
+
+
+async def reseal(seal: Seal) -> tuple[int, list[str]]:
+    """Keep every token under the first key. Returns how many there are, and the accounts whose token no key opens."""
+    unopened = []
+    async with in_transaction() as connection:
+        rows = await SlackConnection.all().using_db(connection).select_for_update().order_by("account_id")
+        for row in rows:
+            token = seal.opened(row.sealed_token)
+            if token is None:
+                unopened.append(row.account_id)
+                continue
+            row.sealed_token = seal.closed(token)
+            await row.save(using_db=connection, update_fields=["sealed_token"])
+    return len(rows), unopened
 
 
 async def connection_of(account_id: str) -> SlackConnection | None:

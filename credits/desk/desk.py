@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from credits.approvals.links import Pages
 from credits.approvals.telling import Teller
 from credits.chat.messenger import Messenger
+from credits.chat.tickets import Tickets
 from credits.gateways import Publisher
 from credits.purchases.checkouts import Checkouts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """Who tells, who is told of changes, where is paid, and where requests are to be seen."""
+    """Who tells, who is told of changes, where is paid, where requests are to be seen, and what strangers come back
+    with."""
 
     messenger: Messenger
     publisher: Publisher
     checkouts: Checkouts
     pages: Pages
+    tickets: Tickets
 
     @property
     def teller(self) -> Teller:

@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import structlog
 from tortoise.connection import get_connection
+from tortoise.transactions import in_transaction
 
 from credits import outbox
 from credits.gateways import GatewayRefused, PaymentRecords
 from credits.ledger.queries import now
 from credits.outbox import Message, Queue
-from credits.purchases import queries
+from credits.purchases import queries, receipts
 from credits.purchases.models import PaymentMethod, Purchase
 
 PAPERS_JOB = "purchase.papers"
@@ -25,8 +26,8 @@ def wanted(account_id: str, purchase_id: str) -> Message:
 
 
 async def read_papers(records: PaymentRecords, purchase_id: str, *, looks: int) -> None:
-    """Keep the addresses of receipt and invoice, as far as there are any, and look again later for what is missing
-    (`looks` counts those before this one). Raises GatewayUnavailable."""
+    """Keep the addresses of receipt and invoice, as far as there are any, have them told, and look again later for what
+    is missing (`looks` counts those before this one). Raises GatewayUnavailable."""
     purchase = await queries.purchase(purchase_id)
     if purchase.payment_id is None:
         return
@@ -35,7 +36,12 @@ async def read_papers(records: PaymentRecords, purchase_id: str, *, looks: int) 
     except GatewayRefused as error:
         _log.warning("no_papers", purchase=purchase_id, reason=str(error))
         return
-    await Purchase.filter(id=purchase_id).update(receipt_url=papers.receipt_url, invoice_url=papers.invoice_url)
+    more = (papers.receipt_url, papers.invoice_url) != (purchase.receipt_url, purchase.invoice_url)
+    async with in_transaction() as connection:
+        found = Purchase.filter(id=purchase_id).using_db(connection)
+        await found.update(receipt_url=papers.receipt_url, invoice_url=papers.invoice_url)
+        if papers.receipt_url and more:
+            await outbox.add(connection, [receipts.message(purchase)])
     # A charge of a saved card has no invoice.
     complete = papers.receipt_url and (papers.invoice_url or purchase.method is PaymentMethod.SAVED_CARD)
     if not complete and looks < len(_LOOK_AGAIN_AFTER):

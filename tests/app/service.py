@@ -57,7 +57,6 @@ SLACK_SECRET = "the signing secret of these tests"
 SLACK_TOKEN = "xoxb-of-these-tests"
 WORKSPACE = Workspace(id=TEAM_ID, org=TEAM_ID, token=SLACK_TOKEN)
 MAIL_FROM = sender("Staging Credits <credits@shop.example>")
-MAILS = (MailMessage, MailFault)
 BACK_OFF_S = (0.02, 0.02)
 
 
@@ -197,7 +196,7 @@ async def small_service(service: WholeService) -> AsyncIterator[Service]:
 async def _forget() -> None:
     stripe = (CheckoutSession, Payment, Customer, Event, IdempotencyKey, StripeFault)
     slack = (SlackMessage, SlackFault, SlackView, SlackTicket, SlackTrouble)
-    for rows in (*stripe, *slack, *MAILS):
+    for rows in (*stripe, *slack, MailMessage, MailFault):
         await rows.all().delete()
     await get_connection("default").execute_query("DELETE FROM clock_offset")
 

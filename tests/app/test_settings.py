@@ -42,6 +42,7 @@ def command(name: str, data_dir: Path, **environment: str) -> subprocess.Complet
         ({"SERVICE_KEYS": "staging:short"}, "SERVICE_KEYS wants name:secret"),
         ({"PURCHASE_PAGE": "https://app.example/purchases"}, "PURCHASE_PAGE wants an address with {id} in it"),
         ({"PURCHASE_PAGE": "javascript:{id}"}, "PURCHASE_PAGE wants an address with {id} in it"),
+        ({"SMTP_URL": "smtp://localhost"}, "MAIL_FROM wants one address"),
         ({"PORT": "70000"}, "PORT"),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT"),
         ({"DATABASE_URL": "postgresql://localhost/x"}, "JWT_SECRET is not set"),

@@ -12,6 +12,8 @@ from credits.accounts.rules import Scope
 from credits.actors import SYSTEM
 from credits.approvals.models import Approval, ApprovalStatus
 from credits.catalogue.prices import set_agreement
+from credits.chat.workspaces import connect
+from credits.gateways import Installed, Workspace
 from credits.money import UnitPrice
 from credits.purchases import queries
 from credits.purchases.models import Purchase, PurchaseStatus
@@ -74,6 +76,15 @@ def _whose_history(role: str, inside: bool) -> str:
     }
     beyond = {"pool_admin": "other_pool", "department_member": "sibling"}
     return within.get(role, "account") if inside else beyond.get(role, "account")
+
+
+async def _connected(world: World, role: str, inside: bool) -> str:
+    """The account, with a workspace of its own."""
+    account_id = world.id_of("account" if inside else "individual")
+    workspace = Workspace(id="T0NOBODYS1", org="T0NOBODYS1", token="xoxb-nobodys")
+    installed = Installed(workspace=workspace, name="Nobody's", by="U0NOBODYS1")
+    await connect(world.service.shared.messenger.workspaces, world.actors["owner"], account_id, installed)
+    return account_id
 
 
 async def _transaction(world: World, role: str, inside: bool) -> str:
@@ -261,6 +272,11 @@ _REJECT = """mutation ($id: ID!) { done: rejectPurchase(input: {purchaseId: $id,
   purchase { status } userErrors { code } } }"""
 _SET_POLICY = """mutation ($id: ID!, $people: [ID!]!) { done: setApprovalPolicy(input: {accountId: $id,
   minimumCredits: 800000000, approverIds: $people}) { approvalPolicy { id } userErrors { code } } }"""
+_CONNECT = """mutation ($id: ID!) { done: connectSlack(input: {accountId: $id}) { url userErrors { code } } }"""
+_DISCONNECT = """mutation ($id: ID!) { done: disconnectSlack(input: {accountId: $id}) { account { id }
+  userErrors { code } } }"""
+_LINK = """mutation ($ticket: String!) { done: linkSlackUser(input: {token: $ticket}) { user { id }
+  userErrors { code } } }"""
 _DELETE_POLICY = """mutation ($id: ID!) { done: deleteApprovalPolicy(input: {id: $id}) { id userErrors { code } } }"""
 _SET_ALERT = """mutation ($id: ID!) { done: setBalanceAlert(input: {walletId: $id, threshold: 3}) { wallet { id }
   userErrors { code } } }"""
@@ -413,6 +429,10 @@ ROWS = {
     "approvePurchase(another's)": Row(_APPROVE, _anothers_request, ("done", "purchase")),
     "rejectPurchase(another's)": Row(_REJECT, _anothers_request, ("done", "purchase")),
     "setApprovalPolicy": Row(_SET_POLICY, PLACE["account"], ("done", "approvalPolicy")),
+    "account.slack": Row(_query("account", "slack { team }"), _connected, ("account", "slack")),
+    "connectSlack": Row(_CONNECT, PLACE["account"], ("done", "url")),
+    "disconnectSlack": Row(_DISCONNECT, _connected, ("done", "account")),
+    "linkSlackUser": Row(_LINK, None, ("done", "user")),
     "deleteApprovalPolicy": Row(_DELETE_POLICY, _policy, ("done", "id")),
     **{f"setBalanceAlert({of})": Row(_SET_ALERT, WALLET[of], ("done", "wallet")) for of in ("account", "department")},
     "setAutoTopUp(account)": Row(_SET_TOP_UP, WALLET["account"], ("done", "wallet")),

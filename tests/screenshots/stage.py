@@ -25,7 +25,7 @@ T = TypeVar("T")
 Posted = dict[str, Any]
 OPERATIONS = Path(__file__).parents[2] / "operations"
 # A machine that makes pictures may be slow; nothing waits so long when all is well.
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,10 @@ class Stage:
         """Rooms are staged."""
         spent = {"walletId": self.demo["wallets"][wallet], "stagingType": "BASIC_ROOM", "quantity": rooms}
         self.runs("deduct-credits", "owner", **spent, idempotencyKey=uuid4().hex)
+
+    def days_go_by(self, days: int) -> None:
+        """The service's clock goes ahead by so many."""
+        self.http.post("/sandbox/clock", json={"advance_s": days * 86_400}).raise_for_status()
 
     def card(self, where: str, says: str) -> Posted:
         """The latest message there that says so, once it is there."""

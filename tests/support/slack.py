@@ -1,12 +1,16 @@
 """The sandbox's Slack as tests look at it: what was posted, and pressing what is on it."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import jwt
+
 from app.sandbox.slack_people import SLACK_IDS
-from tests.support.service import Service
+from credits.chat.tickets import key_of
+from tests.support.service import JWT_SECRET, Service
 
 Posted = dict[str, Any]
 T = TypeVar("T")
@@ -75,6 +79,12 @@ class Slack:
 def _dedupe(message: Posted) -> str:
     payload = (message.get("metadata") or {}).get("event_payload") or {}
     return str(payload.get("dedupe", ""))
+
+
+def lapsed(ticket: str) -> str:
+    """The same ticket a second after its time."""
+    claims = jwt.decode(ticket, options={"verify_signature": False})
+    return jwt.encode({**claims, "exp": time.time() - 1}, key_of(JWT_SECRET), algorithm="HS256")
 
 
 def buttons(message: Posted) -> list[str]:

@@ -145,6 +145,18 @@ def test_an_escalation_is_said_on_the_card() -> None:
     assert card(replace(ABOUT, approval=escalated)).notes[0] == "Escalated to Dana and Paula"
 
 
+@pytest.mark.parametrize(
+    ("deciding", "says"),
+    [
+        (("abel",), "2 must approve, and 1 is left who can. Cancel it, and name others in the policy."),
+        ((), "2 must approve, and 0 are left who can. Cancel it, and name others in the policy."),
+        (("abel", "dana"), "Request apr_1"),
+    ],
+)
+def test_that_too_few_are_left_is_said_on_the_card(deciding: tuple[str, ...], says: str) -> None:
+    assert card(replace(ABOUT, deciding=deciding)).notes[0] == says
+
+
 S, P = ApprovalStatus, PurchaseStatus
 
 
