@@ -101,6 +101,7 @@ async def test_progress_shows_at_once_and_the_end_leaves_one_line_wherever_it_wa
     assert (told["channel"], buttons(told)) == ("D" + SLACK_IDS["member"][1:], ["pay", "view"])
     assert buttons(paid) == ["view"]
     assert [each["text"] for each in trail] == ["Abel Approver approved (1 of 2).", "Dana Deputy approved (2 of 2)."]
+    assert {each["thread"] for each in trail} == {asked["ts"]}
 
 
 async def test_a_rejection_is_quoted_to_whoever_asked_and_under_the_card(service: Service, firm: Firm) -> None:
