@@ -19,15 +19,14 @@ from app.database import TablesMissing, make_migrations
 from app.database import migrate as apply_migrations
 from app.embedded import EmbeddedPostgresError
 from app.history.filling import HistoryRefused, fill
+from app.parts import ClockMoved, Parts, parts, workspaces_of
 from app.progress import progress_bar
 from app.server import PortTaken, database_of, run, work
 from app.server import serve as serve_until_stopped
 from app.settings import Settings, env_example, markdown_table
-from app.web import ClockMoved, Parts, parts, workspaces_of
 from credits.access import tokens
 from credits.catalogue.service import load
 from credits.ledger.audit import Finding, audit, snapshot
-from schema.build import build_schema
 
 T = TypeVar("T")
 _INTERRUPTED = 130
@@ -244,6 +243,9 @@ def schema_export(
     file: Annotated[Path | None, typer.Argument(help="Where to; standard output when left out.")] = None,
 ) -> None:
     """Print the schema in GraphQL's own language."""
+    # Here and not above: what builds the schema takes as long to import as all else.
+    from schema.build import build_schema
+
     text = build_schema().as_str()
     if file is None:
         _say(text)

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from app.parts import Parts
 from app.progress import progress_bar
-from app.web import Parts
 from credits.gateways import GatewayRefused, GatewayUnavailable
 from credits.purchases import healing, quarantine
 from credits.purchases.differences import Difference

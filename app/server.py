@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 
 from app import embedded
 from app.database import migrate
+from app.parts import Parts, parts
 from app.settings import Settings
-from app.web import Parts, parts, web
 from app.worker import worker
 
 _WEBSOCKET_BYTES = 128 * 1024
@@ -76,6 +76,9 @@ async def serve(
         shared = await stack.enter_async_context(parts(settings, database_url))
         if before is not None:
             await before(shared)
+        # Here and not above: a worker and the commands start without it, in half the time.
+        from app.web import web
+
         app = await stack.enter_async_context(web(settings, shared))
         if not settings.redis_url:
             await stack.enter_async_context(worker(settings, shared))

@@ -8,8 +8,8 @@ from dramatiq import Worker
 
 from app.auth import links_of, pages_of, tickets_of
 from app.database import connection_of_its_own
+from app.parts import Parts
 from app.settings import Settings
-from app.web import Parts
 from credits.approvals.telling import Teller as ApprovalTeller
 from credits.desk.desk import Desk
 from credits.outbox import Queue

@@ -13,8 +13,8 @@ from tortoise.connection import get_connection
 from tortoise.transactions import in_transaction
 
 from app.auth import tickets_of
+from app.parts import workspaces_of
 from app.sandbox.slack_people import LUMEN, TEAM_ID
-from app.web import workspaces_of
 from credits.accounts.models import AccountRole, Membership, SlackLink
 from credits.accounts.queries import owners_of
 from credits.accounts.service import add_membership

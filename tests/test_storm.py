@@ -13,6 +13,7 @@ from uuid import uuid4
 from redis.asyncio import Redis
 from tortoise.connection import get_connection
 
+from credits.accounts.rules import Place
 from credits.approvals.models import Approval, ApprovalDecision
 from credits.ledger.audit import broken
 from credits.ledger.models import Wallet
@@ -37,6 +38,7 @@ async def test_a_storm_of_kills_ends_with_one_card_each_and_one_decision(
     dice = random.Random(20261122)  # noqa: S311 a storm that can be had again
     wallets = [await service.account(credits_given=30) for _ in range(WALLETS)]
     await Wallet.filter(id__in=[place.wallet_id for place in wallets]).update(alert_channel="#credits")
+    mailed = {await _owner_of(service, place): place for place in [await service.account(credits_given=30)]}
     async with service.workers.away(), fleet(environment_of(database_url, redis_url), tmp_path) as ships:
 
         async def kill_all_the_time() -> None:
@@ -64,22 +66,35 @@ async def test_a_storm_of_kills_ends_with_one_card_each_and_one_decision(
             await ships.gql(SPEND, SERVICE_KEY, wallet=wallet, quantity=15, key=uuid4().hex)
 
         storm = asyncio.create_task(kill_all_the_time())
-        asked = await asyncio.gather(*(buy() for _ in range(PURCHASES)), *(spend(place.wallet_id) for place in wallets))
+        asked = await asyncio.gather(
+            *(buy() for _ in range(PURCHASES)), *(spend(place.wallet_id) for place in [*wallets, *mailed.values()])
+        )
         await storm
         approvals = [each for each in asked if each]
         await eventually(_drained, bool, within_s=90)
         cards = {about: await ships.messages(f"approval:{about}:") for about in approvals}
         told = {about: await ships.messages(f"told:{about}:") for about in approvals}
+        mails = {to: await ships.mails(to) for to in mailed}
         alerts = {place.wallet_id: await ships.messages(f"alert:{place.wallet_id}:") for place in wallets}
 
     assert {about: len(found) for about, found in cards.items()} == dict.fromkeys(approvals, 2)
     assert {about: len(found) for about, found in told.items()} == dict.fromkeys(approvals, 1)
     assert {wallet: len(found) for wallet, found in alerts.items()} == {place.wallet_id: 1 for place in wallets}
+    assert {to: [mail["subject"][:12] for mail in found] for to, found in mails.items()} == {
+        to: ["Low balance:"] for to in mailed
+    }
     assert all(card["edited"] for found in cards.values() for card in found)
     rows = await Approval.filter(id__in=approvals)
     assert Counter(row.status.value for row in rows) == {"APPROVED": PURCHASES}
     assert await ApprovalDecision.filter(approval_id__in=approvals).count() == PURCHASES
     assert await broken() == {}
+
+
+async def _owner_of(service: Service, place: Place) -> str:
+    """The address of the account's owner, whom Slack does not know."""
+    owner = await service.owner_token(place.account_id)
+    email: str = (await service.gql("{ viewer { user { email } } }", owner)).data["viewer"]["user"]["email"]
+    return email
 
 
 async def _decided(approval_id: str) -> bool:

@@ -65,6 +65,15 @@ class Fleet:
         found = await self.ask(call)
         return [each for each in found if str(_dedupe(each)).startswith(about)]
 
+    async def mails(self, to: str) -> list[dict[str, Any]]:
+        """Those in the mailbox of this address, newest first."""
+
+        async def call(http: httpx.AsyncClient) -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = (await http.get("/sandbox/mail/messages", params={"to": to})).json()
+            return found
+
+        return await self.ask(call)
+
     async def press(self, message: dict[str, Any], by: str) -> None:
         body = {"ts": message["ts"], "channel": message["channel"], "action_id": "approve", "user": by, "force": True}
 

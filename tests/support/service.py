@@ -19,8 +19,9 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from app.auth import token_rules
 from app.demo import Demo, seed
+from app.parts import Parts, parts
 from app.settings import Settings
-from app.web import Parts, parts, web
+from app.web import web
 from app.worker import worker
 from credits.access import tokens
 from credits.accounts.models import AccountKind, AccountRole, Membership
