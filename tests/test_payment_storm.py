@@ -1,7 +1,7 @@
 """Everything that can happen to purchases, at once and while processes are killed: duplicates, reorderings, delays,
 lost webhooks, a provider that fails, refunds, disputes. In the end money and credits agree, to the last of both.
 
-CREDITS_TEST_STORM says how many purchases: 120 in a run of all tests, 2,000 (five minutes) before a release.
+CREDITS_TEST_STORM says how many purchases: 48 in a run of all tests, 2,000 (five minutes) before a release.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from tests.support.fleet import Fleet, fleet
 from tests.support.processes import command, free_port
 from tests.support.service import SERVICE_KEY, environment_of, settings_for
 
-PURCHASES = int(os.environ.get("CREDITS_TEST_STORM", "120"))
+PURCHASES = int(os.environ.get("CREDITS_TEST_STORM", "48"))
 ACCOUNTS = 20
 AT_ONCE = 12
 PURCHASES_A_KILL = max(12, PURCHASES // 40)

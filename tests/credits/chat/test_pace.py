@@ -1,6 +1,7 @@
 """How fast a channel takes messages: one in each pace, whoever posts, and none while Slack asks us to wait."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -32,6 +33,7 @@ async def test_of_many_who_post_at_once_each_waits_for_its_turn(service: Service
     about = f"pace:{uuid4().hex}"
     # Two of them, as in two processes: what they share is the database.
     messengers = [replace(service.shared.messenger, pace_s=PACE_S) for _ in range(2)]
+    began = time.time()
 
     await asyncio.gather(
         *(tell(messengers[number % 2], about, number) for number in range(4)),
@@ -42,7 +44,8 @@ async def test_of_many_who_post_at_once_each_waits_for_its_turn(service: Service
     times = [float(message["ts"]) for message in posted if message["channel"] == "C0APPROVAL"]
     elsewhere = next(float(message["ts"]) for message in posted if message["channel"] == "C0OPERATOR")
     assert len(times) == 4
-    assert times[-1] - times[0] >= 3 * PACE_S - 0.1  # from our turn to Slack's clock it is not always as far
+    # Later than its turn a post may always be, and so nothing is said of the time between two.
+    assert times[-1] >= began + 3 * PACE_S - 0.01
     assert elsewhere < times[-1]
 
 
