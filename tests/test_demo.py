@@ -89,6 +89,7 @@ async def test_one_command_gives_a_running_enterprise_and_a_second_start_seeds_n
     assert took < 30  # five seconds are promised; a loaded machine that runs tests gets some more
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_ends_everything_with_a_socket_open(tmp_path: Path, number: int) -> None:
     running = await start("demo", free_port(), tmp_path / "data")
@@ -104,6 +105,7 @@ async def test_a_signal_ends_everything_with_a_socket_open(tmp_path: Path, numbe
     assert postgres_of(running.data_dir) == []
 
 
+@pytest.mark.long
 async def test_after_kill_9_the_next_start_works_and_its_end_leaves_no_postgres(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     killed = await start("demo", free_port(), data_dir)
@@ -135,6 +137,7 @@ async def test_a_busy_port_is_told_with_the_way_to_choose_another(tmp_path: Path
     assert postgres_of(running.data_dir) == []
 
 
+@pytest.mark.long
 async def test_a_token_is_printed_without_a_running_service(tmp_path: Path) -> None:
     async with started("demo", tmp_path / "data") as running:
         process = await asyncio.create_subprocess_exec(
