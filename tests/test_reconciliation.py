@@ -16,7 +16,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.database import credentials, migrate
+from app.database import credentials
 from credits.ledger.audit import broken
 from credits.ledger.queries import now
 from credits.operators import TELL_JOB
@@ -243,11 +243,10 @@ class Shop:
 async def shop(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
     name = f"credits_reconcile_{uuid4().hex[:8]}"
     server = await asyncpg.connect(**credentials(postgres))
-    await server.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+    await servers.make_database(server, postgres, name)
     url = servers.on_server(postgres, name)
     folder = Path(tmp_path_factory.mktemp("shop"))
     try:
-        await migrate(url, sandbox=True)
         port = free_port()
         async with started("demo", folder, port=port, **environment_of(url)) as running:
             yield Shop(running, port, url, folder)

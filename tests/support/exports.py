@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.database import connection_of_its_own, credentials, migrate
+from app.database import connection_of_its_own, credentials
 from app.exports import tables
 from app.exports.stream import Slots, Stream
 from app.routes.exports import MOST_EXPORTS
@@ -47,10 +47,9 @@ async def big_ledger(postgres: str, *, rows: int) -> AsyncIterator[str]:
     """The address of a database with so many transactions of one wallet, which nobody posted."""
     name = f"credits_exports_{os.getpid()}"
     server = await asyncpg.connect(**credentials(postgres))
-    await server.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+    await servers.make_database(server, postgres, name)
     url = servers.on_server(postgres, name)
     try:
-        await migrate(url)
         connection = await asyncpg.connect(**credentials(url))
         await connection.execute("SET session_replication_role = replica")
         await connection.execute(_ACCOUNT)

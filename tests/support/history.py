@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from app.database import credentials, migrate
+from app.database import credentials
 from app.demo import CATALOGUE
 from tests.support import servers
 
@@ -24,13 +24,14 @@ async def catalogue_database(postgres: str, name: str, *, like: str | None = Non
     """The address of such a database on that server, dropped in the end. `like` one that nobody is connected to, it is
     there at once."""
     database = f"credits_{name}_{os.getpid()}"
-    template = urlsplit(like).path.lstrip("/") if like else "template0"
     server = await asyncpg.connect(**credentials(postgres))
-    await server.execute(f"CREATE DATABASE {database} ENCODING 'UTF8' TEMPLATE {template}")
+    if like:
+        await server.execute(f"CREATE DATABASE {database} TEMPLATE {urlsplit(like).path.lstrip('/')}")
+    else:
+        await servers.make_database(server, postgres, database)
     url = servers.on_server(postgres, database)
     try:
         if not like:
-            await migrate(url, sandbox=True)
             await _load_catalogue(url)
         yield url
     finally:

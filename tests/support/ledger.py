@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from app.database import credentials, migrate
+from app.database import credentials
 from credits.ledger.chain_sql import DIGEST, HASH
 from credits.ledger.usage_rows import used_in
 from tests.support import servers
@@ -151,10 +151,9 @@ async def filled_ledger(postgres: str, name: str, *, transactions: int) -> Async
     """The address of such a database on that server, dropped in the end."""
     database = f"credits_{name}_{os.getpid()}"
     server = await asyncpg.connect(**credentials(postgres))
-    await server.execute(f"CREATE DATABASE {database} ENCODING 'UTF8' TEMPLATE template0")
+    await servers.make_database(server, postgres, database)
     url = servers.on_server(postgres, database)
     try:
-        await migrate(url, sandbox=True)
         connection = await asyncpg.connect(**credentials(url))
         await _fill(connection, transactions)
         await connection.close()

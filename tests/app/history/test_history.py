@@ -37,6 +37,9 @@ async def broken_in(url: str) -> dict[str, tuple[str, ...]]:
         return {each.invariant.name: each.broken for each in await audit(connection) if each.broken}
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 async def empty(postgres: str) -> AsyncIterator[str]:
     """What the others are copied from."""
@@ -169,7 +172,6 @@ def test_all_accounts_together_do_what_was_asked_for() -> None:
     assert len({wallet for plan in plans for wallet in plan.wallets}) == sum(len(list(plan.wallets)) for plan in plans)
 
 
-@pytest.mark.long
 async def test_the_demonstration_comes_with_a_history_that_its_owner_sees(tmp_path: Path) -> None:
     async with started("demo --history 1000", tmp_path / "data") as running, httpx.AsyncClient(trust_env=False) as http:
         demo = running.demo()
