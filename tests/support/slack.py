@@ -97,7 +97,7 @@ def buttons(message: Posted) -> list[str]:
     ]
 
 
-async def eventually(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool], *, within_s: float = 10) -> T:
+async def eventually(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool], *, within_s: float = 30) -> T:
     """What is seen once it holds; fails with what was seen last."""
     seen = await look()
     try:
