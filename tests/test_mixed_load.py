@@ -1,6 +1,6 @@
 """Everything at once, from many callers over two processes: what was acknowledged adds up, and every promise holds.
 
-CREDITS_TEST_LOAD_S says for how long; the gate takes a minute.
+CREDITS_TEST_LOAD_S says for how long; the gate takes 20 seconds.
 """
 
 import asyncio

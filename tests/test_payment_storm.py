@@ -1,7 +1,7 @@
 """Everything that can happen to purchases, at once and while processes are killed: duplicates, reorderings, delays,
 lost webhooks, a provider that fails, refunds, disputes. In the end money and credits agree, to the last of both.
 
-CREDITS_TEST_STORM says how many purchases: 48 in a run of all tests, 2,000 (five minutes) before a release.
+CREDITS_TEST_STORM says how many purchases: 48 by itself, 2,000 (five minutes) before a release.
 """
 
 import asyncio
