@@ -6,7 +6,7 @@ migrated must not be used again, and the pool comes with five connections and no
 
 import importlib
 import pkgutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -137,6 +137,7 @@ async def migrate(url: str, *, sandbox: bool = False) -> None:
     lock = await asyncpg.connect(**credentials(url))
     try:
         await lock.execute("SELECT pg_advisory_lock($1)", _MIGRATION_LOCK)
+        await _take_as_applied(lock, sandbox=sandbox)
         async with TortoiseContext() as context:
             await apply_migrations(
                 config=_without_timeouts(tortoise_config(url, pool=2, sandbox=sandbox, answer_within_s=None))
@@ -144,6 +145,40 @@ async def migrate(url: str, *, sandbox: bool = False) -> None:
             await context.close_connections()
     finally:
         await lock.close()
+
+
+async def _take_as_applied(connection: asyncpg.Connection, *, sandbox: bool) -> None:
+    """Record a migration as applied where all that it `replaces` are: a squashed one makes the same tables. Tortoise
+    keeps that list and does nothing about it (1.1.9). Raises TablesMissing where only some of them are."""
+    if not await connection.fetchval("SELECT to_regclass('tortoise_migrations') IS NOT NULL"):
+        return
+    applied = {(row["app"], row["name"]) for row in await connection.fetch("SELECT app, name FROM tortoise_migrations")}
+    for app, name, replaced in _squashed(sandbox=sandbox):
+        if (app, name) in applied or applied.isdisjoint(replaced):
+            continue
+        if missing := replaced - applied:
+            raise TablesMissing(
+                f"The database stands before {app}.{min(missing)[1]}, which this version no longer has. "
+                "Bring it up to date with the version before this one first: credits migrate"
+            )
+        await connection.execute(
+            "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ($1, $2, now())", app, name
+        )
+
+
+def _squashed(*, sandbox: bool) -> Iterator[tuple[str, str, set[tuple[str, str]]]]:
+    for app, name, module in _known_migrations(sandbox=sandbox):
+        if replaced := importlib.import_module(module).Migration.replaces:
+            yield app, name, set(replaced)
+
+
+def _known_migrations(*, sandbox: bool) -> Iterator[tuple[str, str, str]]:
+    """Of each migration that this code has: app, name, module."""
+    apps = tortoise_config("postgresql://nobody@localhost/nothing", sandbox=sandbox)["apps"]
+    for label, app in apps.items():
+        package = app["migrations"]
+        for found in pkgutil.iter_modules(importlib.import_module(package).__path__):
+            yield label, found.name, f"{package}.{found.name}"
 
 
 def _without_timeouts(config: dict[str, Any]) -> dict[str, Any]:
@@ -158,12 +193,7 @@ class TablesMissing(Exception):
 
 async def require_tables(*, sandbox: bool) -> None:
     """Raises TablesMissing when the open database lacks a migration that this code knows."""
-    apps = tortoise_config("postgresql://nobody@localhost/nothing", sandbox=sandbox)["apps"]
-    known = {
-        (label, module.name)
-        for label, app in apps.items()
-        for module in pkgutil.iter_modules(importlib.import_module(app["migrations"]).__path__)
-    }
+    known = {(app, name) for app, name, _ in _known_migrations(sandbox=sandbox)}
     connection = get_connection("default")
     (table,) = await connection.execute_query_dict("SELECT to_regclass('tortoise_migrations') IS NOT NULL AS there")
     rows = await connection.execute_query_dict("SELECT app, name FROM tortoise_migrations") if table["there"] else []
