@@ -1,5 +1,5 @@
 # Everything by one word. The service with nothing else installed: `make demo`.
-.PHONY: demo test test-long simulate lint lock clean
+.PHONY: demo test simulate lint lock clean
 
 compile = PATH="$(CURDIR)/.venv/bin:$$PATH" uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header
@@ -13,12 +13,7 @@ demo:
 test: PROCESSES = 4
 test:
 	@scripts/environment dev
-	@exec .venv/bin/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal -m "not long"
-
-# What takes long and changes seldom: servers and demonstrations that are killed and come back. Before a release.
-test-long:
-	@scripts/environment dev
-	@exec .venv/bin/python -m pytest -m long
+	@exec .venv/bin/python -m pytest --numprocesses=$(PROCESSES) --dist=worksteal
 
 # The rules of the ledger against an independent model; the tests have 500 runs of it. FROM is the first seed.
 simulate: RUNS = 10000

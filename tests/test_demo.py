@@ -4,7 +4,6 @@ import asyncio
 import signal
 import socket
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +63,7 @@ async def test_one_command_gives_a_running_enterprise_and_a_second_start_seeds_n
         spent = await ask(first, "owner", SPEND, wallet=demo["wallets"]["department"], key="k")
     assert postgres_of(data_dir) == []
 
-    began = time.monotonic()
     async with started("demo", data_dir) as second:
-        took = time.monotonic() - began
         again = second.demo()
         replayed = await ask(second, "owner", SPEND, wallet=demo["wallets"]["department"], key="k")
         owner = await ask(second, "owner", VIEWER)
@@ -86,10 +83,8 @@ async def test_one_command_gives_a_running_enterprise_and_a_second_start_seeds_n
     }
     opening = 1_000 + 400 + 120 + 60
     assert owner["data"]["viewer"]["accounts"][0]["totalAvailable"] == opening - 2
-    assert took < 30  # five seconds are promised; a loaded machine that runs tests gets some more
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_ends_everything_with_a_socket_open(tmp_path: Path, number: int) -> None:
     running = await start("demo", free_port(), tmp_path / "data")
@@ -105,7 +100,6 @@ async def test_a_signal_ends_everything_with_a_socket_open(tmp_path: Path, numbe
     assert postgres_of(running.data_dir) == []
 
 
-@pytest.mark.long
 async def test_after_kill_9_the_next_start_works_and_its_end_leaves_no_postgres(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     killed = await start("demo", free_port(), data_dir)
@@ -137,7 +131,6 @@ async def test_a_busy_port_is_told_with_the_way_to_choose_another(tmp_path: Path
     assert postgres_of(running.data_dir) == []
 
 
-@pytest.mark.long
 async def test_a_token_is_printed_without_a_running_service(tmp_path: Path) -> None:
     async with started("demo", tmp_path / "data") as running:
         process = await asyncio.create_subprocess_exec(

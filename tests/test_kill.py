@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-import pytest
 from tortoise.connection import get_connection
 
 from credits.ledger.audit import broken
@@ -43,7 +42,6 @@ async def load(running: Running, wallet: str, done: dict[str, str], unknown: set
                 return
 
 
-@pytest.mark.long
 async def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(
     service: Service, database_url: str, tmp_path: Path
 ) -> None:

@@ -256,7 +256,6 @@ SELECT (SELECT coalesce(sum(amount_minor), 0) FROM sandbox_payments WHERE state 
 """
 
 
-@pytest.mark.long
 async def test_after_a_storm_money_and_credits_agree(sea: str, redis_url: str, tmp_path: Path) -> None:
     environment = environment_of(sea, redis_url)
     assert (await command(("catalogue", "catalogue.toml"), tmp_path, free_port(), **environment)).code == 0

@@ -23,7 +23,7 @@ from tortoise.context import TortoiseContext
 
 from app.database import tortoise_config
 from app.gateways.slack import SlackChat
-from app.routes.slack import SlackInteractions
+from app.routes.slack import WRITTEN_WITHIN_S, SlackInteractions
 from app.sandbox.slack_people import LUMEN, SLACK_IDS, TEAM_ID
 from app.settings import Settings
 from credits.accounts.audit_log import AuditEntry
@@ -230,7 +230,13 @@ async def test_both_secrets_sign_while_one_is_rotated(service: Service) -> None:
     assert [answer.status_code for answer in answers] == [200, 200, 401]
 
 
-# The database stalls for ten seconds.
+# The database stalls; Slack waits three seconds, and people not much longer than one.
+
+_STALLED_S = 60.0
+
+
+def test_what_is_not_written_within_a_second_is_given_up() -> None:
+    assert WRITTEN_WITHIN_S < 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,15 +247,15 @@ class Stalling:
     proxy: Proxy
     slack: Scripted
 
-    async def tell(self, where: str, body: bytes) -> tuple[httpx.Response, float]:
-        began = time.monotonic()
-        answer = await self.http.post(where, content=body, headers=signed(body))
-        return answer, time.monotonic() - began
+    async def tell(self, where: str, body: bytes) -> httpx.Response:
+        """Fails where the answer waits for the database."""
+        async with asyncio.timeout(_STALLED_S / 2):
+            return await self.http.post(where, content=body, headers=signed(body))
 
     def stall(self, after_s: float) -> None:
         """So that it comes before anything is asked, or between the statements of a database transaction."""
-        self.proxy.delay_s = 0.03 if after_s else 10
-        asyncio.get_running_loop().call_later(after_s, setattr, self.proxy, "delay_s", 10)
+        self.proxy.delay_s = 0.03 if after_s else _STALLED_S
+        asyncio.get_running_loop().call_later(after_s, setattr, self.proxy, "delay_s", _STALLED_S)
 
 
 @pytest.fixture
@@ -275,16 +281,13 @@ async def test_with_the_database_stalled_slack_need_not_wait_and_people_are_aske
     reply_to = f"{stalling.slack.url}response"
     stalling.stall(after_s)
 
-    told = await asyncio.gather(
+    press, submission, typed, happened = await asyncio.gather(
         stalling.tell("/interactions", form(pressed("unheard-of", response_url=reply_to))),
         stalling.tell("/interactions", form(submitted(user={"id": uuid4().hex}))),
         stalling.tell("/commands", urlencode(command()).encode()),
         stalling.tell("/events", json_body(event("app_home_opened", event_id=uuid4().hex, user="U1", tab="home"))),
     )
 
-    press, submission, typed, happened = (answer for answer, _ in told)
-    assert min(took for _, took in told) < 1
-    assert max(took for _, took in told) < 3
     assert (press.status_code, press.content) == (200, b"")
     assert submission.json() == {"response_action": "errors", "errors": {"typed": TRY_AGAIN}}
     assert typed.json() == {"response_type": "ephemeral", "text": TRY_AGAIN}
@@ -296,10 +299,10 @@ async def test_with_the_database_stalled_slack_need_not_wait_and_people_are_aske
 async def test_with_the_database_stalled_a_form_opens_all_the_same(stalling: Stalling) -> None:
     stalling.stall(0)
 
-    answer, took = await stalling.tell("/interactions", form(pressed("reject")))
+    answer = await stalling.tell("/interactions", form(pressed("reject")))
     (opened,) = await eventually(_asked_at(stalling.slack, "views.open"), bool)
 
-    assert (answer.status_code, took < 1) == (200, True)
+    assert answer.status_code == 200
     assert opened["view"]["callback_id"] == "reject"
 
 
@@ -579,6 +582,13 @@ class Told:
         )
         await self.service.shared.messenger.tell(audience, Card(summary="News"), about)
 
+    async def turned_away(self) -> float:
+        """After how many seconds to come again."""
+        with pytest.raises(GatewayUnavailable) as unavailable:
+            await self.tell("#credits")
+        assert unavailable.value.retry_after_s is not None
+        return unavailable.value.retry_after_s
+
     async def posted(self) -> list[Posted]:
         return await Slack(self.service).messages(f"news:{self.firm.account_id}:")
 
@@ -631,18 +641,17 @@ async def test_while_what_was_posted_cannot_be_looked_for_nothing_is_posted_agai
 
 
 async def test_who_is_asked_to_wait_comes_again_then_and_not_before(told: Told) -> None:
-    await Slack(told.service).fault("chat.postMessage", next=1, status=429, retry_after_s=1)
+    await Slack(told.service).fault("chat.postMessage", next=1, status=429, retry_after_s=600)
 
-    began = time.monotonic()
-    with pytest.raises(GatewayUnavailable) as unavailable:
-        await told.tell()
+    asked_to_wait = [await told.turned_away() for _ in range(2)]
     await told.tell(channel="#operators", occasion="elsewhere")  # others do not wait
-    elsewhere_after_s = time.monotonic() - began
-    await told.tell()
+    posted_meanwhile = await told.posted()
+    await get_connection("default").execute_query("UPDATE chat_paces SET free_at = now() WHERE channel = '#credits'")
+    await told.tell("#credits")
 
-    assert unavailable.value.retry_after_s == 1
-    assert elsewhere_after_s < 1 <= time.monotonic() - began
-    assert [message["channel"] for message in await told.posted()] == ["C0OPERATOR", "C0APPROVAL"]
+    assert asked_to_wait[0] == 600 >= asked_to_wait[1] > 300
+    assert [message["channel"] for message in posted_meanwhile] == ["C0OPERATOR"]
+    assert [message["channel"] for message in await told.posted()] == ["C0OPERATOR", "C0CREDITS1"]
 
 
 @pytest.mark.parametrize("gone", ["archived", "left", "deleted"])

@@ -33,7 +33,7 @@ from credits.gateways import (
 from credits.interactions import form_for, receive
 
 MAX_BYTES = 512 * 1024
-_WRITTEN_WITHIN_S = 0.7
+WRITTEN_WITHIN_S = 0.7
 _TRY_AGAIN = "That did not reach us. Please try again in a minute."
 _log = structlog.get_logger()
 T = TypeVar("T")
@@ -108,7 +108,7 @@ class SlackInteractions:
         """What comes of it. Raises TimeoutError for what takes too long, and does not wait for its end: a statement
         that is given up rolls back first, and that stalls as well."""
         task = self._begin(work)
-        done, _ = await asyncio.wait({task}, timeout=_WRITTEN_WITHIN_S)
+        done, _ = await asyncio.wait({task}, timeout=WRITTEN_WITHIN_S)
         if not done:
             task.cancel()
             raise TimeoutError

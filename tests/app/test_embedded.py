@@ -36,9 +36,6 @@ server.stop()
 """
 
 
-pytestmark = pytest.mark.long
-
-
 @pytest.fixture
 def place() -> Iterator[Path]:
     """Not pytest's `tmp_path`: that is closed to other users anew whenever another run begins on the machine."""

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -197,12 +196,9 @@ async def test_a_slack_that_is_down_is_unavailable() -> None:
 
 
 async def test_a_slack_that_is_slow_is_unavailable_after_the_timeout() -> None:
-    async with answering(200, b'{"ok": true}', delay_s=2.0) as (chat, _):
-        began = time.monotonic()
+    async with answering(200, b'{"ok": true}', delay_s=60) as (chat, _):
         with pytest.raises(GatewayUnavailable, match="within"):
             await chat.at(WORKSPACE).post(APPROVER, CARD, dedupe="1", again=True)
-
-        assert time.monotonic() - began < 1.9
 
 
 @pytest.mark.parametrize(

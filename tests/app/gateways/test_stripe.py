@@ -191,12 +191,9 @@ async def test_a_provider_that_is_down_is_unavailable() -> None:
 
 
 async def test_a_provider_that_is_slow_is_unavailable_after_the_timeout() -> None:
-    async with gateway_to(200, event_body(), delay_s=2.0) as gateway:
-        started = time.monotonic()
+    async with gateway_to(200, event_body(), delay_s=60) as gateway:
         with pytest.raises(GatewayUnavailable):
             await gateway.checkout("cs_test_1")
-
-    assert time.monotonic() - started < 4.0
 
 
 @pytest.mark.parametrize(

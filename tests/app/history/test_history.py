@@ -37,9 +37,6 @@ async def broken_in(url: str) -> dict[str, tuple[str, ...]]:
         return {each.invariant.name: each.broken for each in await audit(connection) if each.broken}
 
 
-pytestmark = pytest.mark.long
-
-
 @pytest.fixture(scope="module")
 async def empty(postgres: str) -> AsyncIterator[str]:
     """What the others are copied from."""
