@@ -41,7 +41,7 @@ from credits.approvals.rules import PolicyView
 from credits.approvals.service import set_policy
 from credits.catalogue.models import Package
 from credits.catalogue.service import load
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from credits.ledger.posting import Refused
 from credits.ledger.queries import now
 from credits.ledger.service import GrantInput, grant

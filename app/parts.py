@@ -21,7 +21,9 @@ from app.settings import Settings
 from app.smtp import MailServer
 from credits.chat.messenger import Messenger
 from credits.chat.workspaces import Seal, Workspaces
-from credits.gateways import Chat, MailGateway, Payments, Workspace
+from credits.gateways.chat import Chat, Workspace
+from credits.gateways.mail import MailGateway
+from credits.gateways.payments import Payments
 from credits.purchases.checkouts import Checkouts
 
 

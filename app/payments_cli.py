@@ -8,7 +8,7 @@ import typer
 
 from app.parts import Parts
 from app.progress import progress_bar
-from credits.gateways import GatewayRefused, GatewayUnavailable
+from credits.gateways.errors import GatewayRefused, GatewayUnavailable
 from credits.purchases import healing, quarantine
 from credits.purchases.differences import Difference
 from credits.purchases.reconciliation import LONGEST_DAYS, differences

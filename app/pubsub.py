@@ -64,7 +64,7 @@ class Hub:
         self._doubters: dict[str, set[LocalSubscription]] = defaultdict(set)
 
     async def publish(self, channel: str, payload: str) -> None:
-        """See `credits.gateways.Publisher`."""
+        """See `credits.gateways.publisher.Publisher`."""
         self.deliver(channel, payload)
 
     def deliver(self, channel: str, payload: str) -> None:
@@ -112,7 +112,7 @@ class RedisHub(Hub):
         self._more = asyncio.Event()
 
     async def publish(self, channel: str, payload: str) -> None:
-        """See `credits.gateways.Publisher`. Never waits for Redis: one that is out of reach, or hangs, costs the other
+        """See `credits.gateways.publisher.Publisher`. Never waits for Redis: one that is out of reach, or hangs, costs the other
         processes a delay and nobody else anything."""
         self.deliver(channel, payload)
         self._outgoing.append(f"{self._own} {channel} {payload}")

@@ -37,7 +37,8 @@ from credits.desk.commands import command
 from credits.desk.desk import Desk
 from credits.desk.seeing import standing_of
 from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
-from credits.gateways import Card, Form, Interaction, InteractionKind, MessageRef
+from credits.gateways.cards import Card, Form
+from credits.gateways.chat import Interaction, InteractionKind, MessageRef
 from credits.inbox import first_time
 from credits.outbox import Message, Queue
 from credits.purchases.queries import purchase

@@ -18,7 +18,7 @@ from credits.actors import Actor, ActorKind
 from credits.approvals.due import expire_due
 from credits.approvals.models import Approval
 from credits.chat.workspaces import connect
-from credits.gateways import Installed, Workspace
+from credits.gateways.chat import Installed, Workspace
 from credits.ledger.queries import now
 from credits.purchases import queries
 from tests.support.service import Service

@@ -10,7 +10,7 @@ from tortoise.connection import get_connection
 from app.sandbox.models import CheckoutSession
 from credits.accounts.rules import Place
 from credits.actors import SYSTEM
-from credits.gateways import GatewayUnavailable
+from credits.gateways.errors import GatewayUnavailable
 from credits.ledger.audit import broken
 from credits.ledger.queries import balances
 from credits.purchases import checkouts, healing

@@ -22,7 +22,7 @@ from credits.accounts.rules import Place
 from credits.actors import SYSTEM
 from credits.chat.models import ChatMessage
 from credits.errors import Unavailable
-from credits.gateways import CheckoutStatus
+from credits.gateways.payments import CheckoutStatus
 from credits.ids import Kind, make_id
 from credits.inbox import InboxEvent
 from credits.ledger.audit import broken

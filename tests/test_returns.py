@@ -18,14 +18,7 @@ from credits.accounts.service import create_pool
 from credits.actors import SYSTEM
 from credits.chat.models import ChatMessage
 from credits.faults import trying_again
-from credits.gateways import (
-    Checkout,
-    CheckoutStatus,
-    Dispute,
-    DisputeState,
-    Refund,
-    RefundState,
-)
+from credits.gateways.payments import Checkout, CheckoutStatus, Dispute, DisputeState, Refund, RefundState
 from credits.ledger.audit import broken
 from credits.ledger.models import Clawback, Transaction, TransactionKind
 from credits.ledger.queries import balances, now

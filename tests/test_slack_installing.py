@@ -20,7 +20,7 @@ from credits.accounts.queries import owners_of
 from credits.accounts.service import add_membership
 from credits.chat.messenger import About, Audience
 from credits.chat.models import ChatMessage, SlackConnection
-from credits.gateways import Card
+from credits.gateways.cards import Card
 from credits.ledger.queries import now
 from tests.support.service import Service, beside, settings_for
 from tests.support.slack import Slack, eventually, lapsed

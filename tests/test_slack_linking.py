@@ -17,7 +17,7 @@ from credits.actors import Actor, ActorKind
 from credits.chat.linking import unlink
 from credits.chat.models import ChatMessage, SlackConnection
 from credits.chat.workspaces import connect
-from credits.gateways import Installed, Workspace
+from credits.gateways.chat import Installed, Workspace
 from credits.inbox import InboxEvent
 from credits.ledger.queries import now
 from tests.support.service import Service

@@ -34,7 +34,9 @@ from credits.approvals.models import Approval, ApprovalDecision
 from credits.chat.messenger import About, Audience, Messenger
 from credits.chat.models import ChatMessage, SlackConnection
 from credits.chat.workspaces import connect
-from credits.gateways import Card, GatewayUnavailable, Installed, Workspace
+from credits.gateways.cards import Card
+from credits.gateways.chat import Installed, Workspace
+from credits.gateways.errors import GatewayUnavailable
 from credits.inbox import InboxEvent
 from credits.ledger.queries import now
 from credits.outbox import OutboxMessage

@@ -14,8 +14,8 @@ from credits.accounts.audit_log import entries_of
 from credits.accounts.models import Account, AccountRole
 from credits.accounts.rules import Place
 from credits.accounts.service import add_membership
-from credits.gateways import ChargeRequest, PaymentState
-from credits.gateways import Payment as GatewayPayment
+from credits.gateways.payments import ChargeRequest, PaymentState
+from credits.gateways.payments import Payment as GatewayPayment
 from credits.ids import Kind, make_id
 from credits.ledger.audit import broken
 from credits.ledger.models import Wallet

@@ -7,7 +7,7 @@ from credits.allocations import messages, telling
 from credits.allocations.notices import look_at_use, look_at_weeks
 from credits.allocations.orders import run_due
 from credits.chat.messenger import Messenger
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from workers.delivery import Handler
 from workers.schedule import Job
 

@@ -7,7 +7,7 @@ from credits.approvals import telling
 from credits.approvals.due import look_at_open
 from credits.approvals.requests import DECIDED_JOB, ESCALATED_JOB, FOLLOW_JOB, REMIND_JOB, REQUESTED_JOB
 from credits.approvals.telling import Teller
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from workers.delivery import Handler
 from workers.schedule import Job
 

@@ -15,7 +15,7 @@ from dramatiq import Actor, Broker
 from credits import outbox
 from credits.errors import Unavailable
 from credits.faults import out_of_reach
-from credits.gateways import GatewayUnavailable
+from credits.gateways.errors import GatewayUnavailable
 from credits.outbox import Leased, Queue
 
 Handler = Callable[[Mapping[str, Any]], Awaitable[None]]

@@ -1,6 +1,6 @@
 """Jobs of the ledger."""
 
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from credits.ledger.sweeping import sweep_all
 from workers.schedule import Job
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from credits.approvals.service import CHECKOUT_JOB
 from credits.chat.messenger import Messenger
-from credits.gateways import PaymentRecords
+from credits.gateways.payments import PaymentRecords
 from credits.ledger.queries import now
 from credits.purchases.charges import charge, finish_charges
 from credits.purchases.checkouts import Checkouts, finish_checkouts, open_checkout

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from credits.chat.messenger import Messenger
-from credits.gateways import SavedCards
+from credits.gateways.payments import SavedCards
 from credits.purchases.checkouts import Checkouts
 from credits.top_ups import messages
 from credits.top_ups.looking import look

@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 
-from credits.gateways import GatewayUnavailable
+from credits.gateways.errors import GatewayUnavailable
 
 _WITHIN_S = 3.0
 _MAX_BYTES = 256 * 1024

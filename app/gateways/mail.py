@@ -19,7 +19,8 @@ import aiosmtplib
 from app.gateways.mail_html import html_of
 from app.gateways.mail_text import one_line, text_of
 from app.smtp import MailServer
-from credits.gateways import GatewayRefused, GatewayUnavailable, Mail
+from credits.gateways.errors import GatewayRefused, GatewayUnavailable
+from credits.gateways.mail import Mail
 
 WITHIN_S = 10.0
 _QUIT_WITHIN_S = 1.0

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from html import escape
 
 from app.gateways.mail_text import body_of, links, one_line, picture_of, said, visible
-from credits.gateways import Button, Card, Picture
+from credits.gateways.cards import Button, Card, Picture
 
 _PREVIEW = 140
 _FONT = "font-family:-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"

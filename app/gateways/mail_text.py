@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from credits.gateways import Button, Card, Picture, Words
+from credits.gateways.cards import Button, Card, Picture, Words
 
 _WIDTH = 72
 _ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]+")

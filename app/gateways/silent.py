@@ -4,18 +4,10 @@ from collections.abc import Sequence
 
 import structlog
 
-from credits.gateways import (
-    BadSignature,
-    Card,
-    ChatPerson,
-    Form,
-    GatewayRefused,
-    Installed,
-    Interaction,
-    Mail,
-    MessageRef,
-    Workspace,
-)
+from credits.gateways.cards import Card, Form
+from credits.gateways.chat import ChatPerson, Installed, Interaction, MessageRef, Workspace
+from credits.gateways.errors import BadSignature, GatewayRefused
+from credits.gateways.mail import Mail
 
 _NONE = "There is no chat in this deployment. Set SLACK_BOT_TOKEN, or SLACK_CLIENT_ID, and SLACK_SIGNING_SECRET."
 _log = structlog.get_logger()

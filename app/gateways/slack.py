@@ -25,19 +25,9 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from app.gateways.slack_blocks import BLOCKS, TEXT, blocks_of, escaped, home_of, stack_of, view_of
 from app.gateways.slack_inbound import MISSHAPEN, interaction_in, text_of
-from credits.gateways import (
-    AccessRevoked,
-    BadSignature,
-    Card,
-    ChatPerson,
-    Form,
-    GatewayRefused,
-    GatewayUnavailable,
-    Installed,
-    Interaction,
-    MessageRef,
-    Workspace,
-)
+from credits.gateways.cards import Card, Form
+from credits.gateways.chat import ChatPerson, Installed, Interaction, MessageRef, Workspace
+from credits.gateways.errors import AccessRevoked, BadSignature, GatewayRefused, GatewayUnavailable
 
 METADATA_EVENT = "staging_credits"
 # How far back a message that may have been posted before is looked for.

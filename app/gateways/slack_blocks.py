@@ -28,7 +28,7 @@ from slack_sdk.models.blocks import (
 from slack_sdk.models.blocks.basic_components import TextObject
 from slack_sdk.models.views import View
 
-from credits.gateways import Button, Card, Form, Words
+from credits.gateways.cards import Button, Card, Form, Words
 
 Item = TypeVar("Item")
 

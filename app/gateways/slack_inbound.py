@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
-from credits.gateways import Interaction, InteractionKind, MessageRef
+from credits.gateways.chat import Interaction, InteractionKind, MessageRef
 
 # What reading raises of something that is not shaped as Slack shapes it.
 MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)

@@ -21,14 +21,13 @@ from app.gateways.stripe_shapes import (
     read_refund,
     receipt_url,
 )
-from credits.gateways import (
-    BadSignature,
+from credits.gateways.errors import BadSignature, GatewayRefused
+from credits.gateways.payments import (
     ChargeRequest,
     Checkout,
     CheckoutRequest,
     CheckoutStatus,
     Dispute,
-    GatewayRefused,
     Papers,
     Payment,
     PaymentEvent,

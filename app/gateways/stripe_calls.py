@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import stripe
 
-from credits.gateways import GatewayRefused, GatewayUnavailable
+from credits.gateways.errors import GatewayRefused, GatewayUnavailable
 
 Answer = TypeVar("Answer")
 Read = TypeVar("Read")

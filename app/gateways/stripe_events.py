@@ -10,7 +10,7 @@ import stripe
 from stripe.checkout import Session
 
 from app.gateways.stripe_shapes import id_of, moment, read_checkout, read_dispute, read_payment, read_refund
-from credits.gateways import PaymentEvent, PaymentEventKind
+from credits.gateways.payments import PaymentEvent, PaymentEventKind
 
 Thing = TypeVar("Thing", bound=stripe.StripeObject)
 

@@ -5,7 +5,7 @@ Our ids go along as metadata, so that whatever Stripe tells later can be told to
 
 import stripe
 
-from credits.gateways import ChargeRequest, CheckoutRequest, RefundRequest
+from credits.gateways.payments import ChargeRequest, CheckoutRequest, RefundRequest
 
 
 def session_params(request: CheckoutRequest) -> stripe.params.checkout.SessionCreateParams:

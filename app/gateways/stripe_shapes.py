@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import stripe
 from stripe.checkout import Session
 
-from credits.gateways import (
+from credits.gateways.payments import (
     Checkout,
     CheckoutStatus,
     Dispute,

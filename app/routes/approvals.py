@@ -17,7 +17,7 @@ from credits.approvals.models import ApprovalStatus
 from credits.approvals.requester_messages import page_card
 from credits.approvals.telling import request_now
 from credits.errors import NotFound
-from credits.gateways import Card, Words
+from credits.gateways.cards import Card, Words
 from credits.reports.links import BadLink
 
 _STYLE = """

@@ -21,15 +21,9 @@ from app.gateways.slack_blocks import TYPED
 from app.gateways.slack_inbound import is_certificate_check
 from app.requests import body_of
 from credits.chat.messenger import Messenger
-from credits.gateways import (
-    BadSignature,
-    Card,
-    Form,
-    GatewayRefused,
-    GatewayUnavailable,
-    Interaction,
-    InteractionKind,
-)
+from credits.gateways.cards import Card, Form
+from credits.gateways.chat import Interaction, InteractionKind
+from credits.gateways.errors import BadSignature, GatewayRefused, GatewayUnavailable
 from credits.interactions import form_for, receive
 
 MAX_BYTES = 512 * 1024

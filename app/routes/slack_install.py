@@ -30,7 +30,8 @@ from credits.chat.messenger import Messenger
 from credits.chat.tickets import INSTALL_VALID_FOR, BadTicket, Install, Tickets, use
 from credits.chat.workspaces import connect
 from credits.errors import CreditsError, Refusal, Unavailable
-from credits.gateways import GatewayRefused, GatewayUnavailable, Installed
+from credits.gateways.chat import Installed
+from credits.gateways.errors import GatewayRefused, GatewayUnavailable
 
 _COOKIE = "slack_install"
 _BEGIN_ANEW = "Begin anew: choose “Add to Slack” in the settings of the account."

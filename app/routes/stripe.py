@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from app.requests import body_of, parse_json
 from app.routes.page import page
 from credits.errors import CreditsError, NotFound
-from credits.gateways import BadSignature, GatewayRefused, GatewayUnavailable
+from credits.gateways.errors import BadSignature, GatewayRefused, GatewayUnavailable
 from credits.purchases import queries
 from credits.purchases.checkouts import Checkouts
 from credits.purchases.fulfilment import fulfil, handle_event

@@ -4,7 +4,7 @@ Calls over HTTP read keys and roles each time and need no telling.
 """
 
 from credits.feeds import rights_channel
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 
 
 async def told(publisher: Publisher, *, account_id: str) -> None:

@@ -17,7 +17,7 @@ from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
 from credits.errors import Unavailable
-from credits.gateways import GatewayUnavailable
+from credits.gateways.errors import GatewayUnavailable
 
 FRESH_S = 600.0
 KEPT_S = 24 * 3600.0

@@ -14,7 +14,7 @@ from credits.alerts.watching import stop
 from credits.allocations.requests import cancel_of
 from credits.errors import Refusal, RefusalCode
 from credits.faults import trying_again
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from credits.ids import Kind, make_id
 from credits.ledger.commands import Sweep, Transfer
 from credits.ledger.feed import BalanceChange, tell

@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from credits.alerts.rules import AlertEvent, Begun, Outcome, Outlook, WarningKind
-from credits.gateways import Button, Card, Form, Interaction
+from credits.gateways.cards import Button, Card, Form
+from credits.gateways.chat import Interaction
 from credits.ledger.wallet import WalletState
 from credits.outbox import Message, Queue
 from credits.text import MAX_TEXT

@@ -25,7 +25,7 @@ from credits.alerts.rules import (
 )
 from credits.alerts.watching import end, watched_wallets, write
 from credits.errors import Refusal, RefusalCode
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from credits.ledger.feed import BalanceChange, tell
 from credits.ledger.models import Wallet
 from credits.ledger.queries import balances, now

@@ -26,7 +26,7 @@ from credits.alerts.rules import AlertPhase, Outcome, WarningKind
 from credits.alerts.watching import end
 from credits.chat.audiences import of_wallet
 from credits.chat.messenger import About, Messenger
-from credits.gateways import Card
+from credits.gateways.cards import Card
 from credits.ledger.models import Wallet
 from credits.ledger.queries import balances, now
 from credits.reports.forecast import paces

@@ -7,7 +7,7 @@ from typing import Any
 
 from credits.allocations.models import RequestStatus
 from credits.allocations.queries import RequestView
-from credits.gateways import Button, Card
+from credits.gateways.cards import Button, Card
 from credits.outbox import Message, Queue
 
 SHORT_JOB = "allocation.short"

@@ -25,7 +25,7 @@ from credits.allocations.queries import zones_of
 from credits.allocations.rules import named, next_run, present
 from credits.errors import NotFound, RefusalCode
 from credits.faults import trying_again
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from credits.idempotency import make_key
 from credits.ids import Kind, make_id
 from credits.ledger.commands import Transfer, check_amount

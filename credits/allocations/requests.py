@@ -19,7 +19,7 @@ from credits.allocations.models import RequestStatus
 from credits.allocations.queries import RequestView
 from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
 from credits.faults import trying_again
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from credits.ids import Kind, make_id
 from credits.ledger.commands import Transfer, check_amount
 from credits.ledger.feed import BalanceChange, tell

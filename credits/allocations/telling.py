@@ -23,7 +23,7 @@ from credits.allocations.models import RequestStatus
 from credits.allocations.queries import RequestView, Use, use_of
 from credits.chat.audiences import of_pool
 from credits.chat.messenger import About, Audience, Messenger
-from credits.gateways import Card
+from credits.gateways.cards import Card
 from credits.ledger.queries import balances
 
 

@@ -11,7 +11,7 @@ from credits.accounts.models import AccountRole, Membership
 from credits.approvals.models import Approval
 from credits.approvals.requests import DECIDED_JOB, ESCALATED_JOB, REMIND_JOB, approvals_channel, message
 from credits.approvals.rules import added_by_escalation
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from credits.purchases.channel import purchase_channel
 from credits.purchases.models import Purchase, PurchaseStatus
 from credits.purchases.moves import move

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from credits.approvals.models import ApprovalStatus, Verdict
 from credits.approvals.queries import ApprovalView, Decision
-from credits.gateways import Button, Card, Form, Interaction, Words
+from credits.gateways.cards import Button, Card, Form, Words
+from credits.gateways.chat import Interaction
 from credits.purchases.queries import PurchaseView
 from credits.text import MAX_TEXT
 

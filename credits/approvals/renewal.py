@@ -13,7 +13,7 @@ from credits.approvals.requests import FOLLOW_JOB, REQUESTED_JOB, approvals_chan
 from credits.approvals.rules import may_ask_again
 from credits.errors import NotFound, Refusal, RefusalCode
 from credits.faults import trying_again
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from credits.ids import Kind, make_id
 from credits.purchases import queries
 from credits.purchases.channel import purchase_channel

@@ -2,7 +2,7 @@
 
 from credits.approvals.messages import Subject, ended, facts, notes, view_button, when
 from credits.approvals.models import ApprovalStatus
-from credits.gateways import Button, Card, Words
+from credits.gateways.cards import Button, Card, Words
 from credits.purchases.models import PaymentMethod, PurchaseStatus
 from credits.purchases.queries import PurchaseView
 

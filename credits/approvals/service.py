@@ -26,7 +26,7 @@ from credits.approvals.requests import DECIDED_JOB, approvals_channel, message
 from credits.approvals.rules import PolicyView, Request, check_policy, may_decide
 from credits.errors import NotFound, Refusal, RefusalCode
 from credits.faults import trying_again
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from credits.ids import Kind, make_id
 from credits.outbox import Message, Queue
 from credits.purchases.channel import purchase_channel

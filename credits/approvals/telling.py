@@ -27,7 +27,7 @@ from credits.approvals.requests import REMIND_JOB, message
 from credits.approvals.rules import to_remind
 from credits.chat.messenger import About, Audience, Messenger
 from credits.errors import NotFound
-from credits.gateways import Card
+from credits.gateways.cards import Card
 from credits.ledger.queries import balances, now
 from credits.purchases.queries import PurchaseView, purchase
 from credits.reports.forecast import forecasts, runway_in_words

@@ -17,7 +17,9 @@ from credits.chat.messenger import Messenger
 from credits.chat.people import link, person_with
 from credits.chat.tickets import BadTicket, Link, Tickets, use
 from credits.errors import Refusal, RefusalCode
-from credits.gateways import Button, Card, GatewayRefused, Interaction
+from credits.gateways.cards import Button, Card
+from credits.gateways.chat import Interaction
+from credits.gateways.errors import GatewayRefused
 from credits.inbox import first_time
 from credits.outbox import Message, Queue
 

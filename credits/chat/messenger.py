@@ -22,17 +22,10 @@ from credits.chat.models import ChatMessage
 from credits.chat.people import chat_users
 from credits.chat.workspaces import Workspaces, removed
 from credits.errors import Unavailable
-from credits.gateways import (
-    AccessRevoked,
-    Card,
-    Chat,
-    GatewayRefused,
-    GatewayUnavailable,
-    Mail,
-    MailGateway,
-    MessageRef,
-    Workspace,
-)
+from credits.gateways.cards import Card
+from credits.gateways.chat import Chat, MessageRef, Workspace
+from credits.gateways.errors import AccessRevoked, GatewayRefused, GatewayUnavailable
+from credits.gateways.mail import Mail, MailGateway
 from credits.ids import Kind, make_id
 from credits.ledger.queries import now
 

@@ -7,7 +7,7 @@ from credits.accounts.queries import owners_of
 from credits.chat.messenger import About, Audience, Messenger
 from credits.chat.models import SlackConnection
 from credits.chat.workspaces import connection_of
-from credits.gateways import Card
+from credits.gateways.cards import Card
 
 
 async def tell_removed(messenger: Messenger, payload: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import asyncio
 
 from tortoise.connection import get_connection
 
-from credits.gateways import GatewayUnavailable
+from credits.gateways.errors import GatewayUnavailable
 
 # Who would wait longer lets others go first and comes again.
 _LONGEST_WAIT_S = 2.0

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from credits.chat.messenger import About, Messenger
-from credits.gateways import Card
+from credits.gateways.cards import Card
 
 _log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ from credits.accounts.audit_log import record
 from credits.actors import SYSTEM, Actor
 from credits.chat.models import SlackConnection
 from credits.errors import Refusal, RefusalCode
-from credits.gateways import Installed, Workspace
+from credits.gateways.chat import Installed, Workspace
 from credits.outbox import Message, Queue
 
 REMOVED_JOB = "slack.removed"

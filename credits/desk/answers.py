@@ -7,7 +7,9 @@ import structlog
 from credits.chat.people import person_behind
 from credits.desk.desk import Desk
 from credits.desk.home import home_cards
-from credits.gateways import Card, GatewayRefused, GatewayUnavailable, Interaction, InteractionKind
+from credits.gateways.cards import Card
+from credits.gateways.chat import Interaction, InteractionKind
+from credits.gateways.errors import GatewayRefused, GatewayUnavailable
 from credits.inbox import change
 
 # What came of an interaction, in the inbox.

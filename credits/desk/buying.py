@@ -10,7 +10,7 @@ from credits.desk.cards import bought_card, packages_card
 from credits.desk.desk import Desk
 from credits.desk.seeing import place_to_buy_for
 from credits.errors import NotFound, Unavailable
-from credits.gateways import Interaction
+from credits.gateways.chat import Interaction
 from credits.purchases.models import PurchaseStatus
 from credits.purchases.queries import PurchaseView
 from credits.purchases.service import PurchaseInput, request_purchase

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from credits.approvals.requester_messages import PAY_ACTION
 from credits.catalogue.rules import PackageView
 from credits.desk.seeing import SeenWallet
-from credits.gateways import Button, Card
+from credits.gateways.cards import Button, Card
 from credits.purchases.models import PurchaseStatus
 from credits.purchases.queries import PurchaseView
 from credits.reports.forecast import runway_in_words

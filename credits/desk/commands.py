@@ -5,7 +5,8 @@ from credits.desk.cards import balances_card, choose_wallet_card, help_card, not
 from credits.desk.desk import Desk
 from credits.desk.pending import asked_for, questions
 from credits.desk.seeing import seen_wallets
-from credits.gateways import Card, Interaction
+from credits.gateways.cards import Card
+from credits.gateways.chat import Interaction
 
 
 async def command(desk: Desk, interaction: Interaction, user_id: str) -> None:

@@ -6,7 +6,7 @@ from credits.approvals.links import Pages
 from credits.approvals.telling import Teller
 from credits.chat.messenger import Messenger
 from credits.chat.tickets import Tickets
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from credits.purchases.checkouts import Checkouts
 
 

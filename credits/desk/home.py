@@ -4,7 +4,7 @@ from credits.desk.cards import COMMANDS, MOST, balances_card, nothing_waits_card
 from credits.desk.desk import Desk
 from credits.desk.pending import asked_for, questions
 from credits.desk.seeing import seen_wallets
-from credits.gateways import Card
+from credits.gateways.cards import Card
 
 
 async def home_cards(desk: Desk, user_id: str, team_id: str) -> list[Card]:

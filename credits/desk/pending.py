@@ -6,7 +6,7 @@ from credits.approvals.telling import request_now
 from credits.desk.cards import asked_for_card
 from credits.desk.desk import Desk
 from credits.desk.seeing import served_accounts, standing_of
-from credits.gateways import Card
+from credits.gateways.cards import Card
 from credits.purchases.models import PurchaseStatus
 from credits.purchases.queries import account_purchases
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from credits.ledger.posting import Changes
 from credits.ledger.wallet import BalanceView, CreditExpiry
 

@@ -10,7 +10,7 @@ from tortoise.transactions import in_transaction
 
 from credits.actors import SYSTEM
 from credits.faults import trying_again
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from credits.ids import Kind, make_id
 from credits.ledger.commands import Sweep
 from credits.ledger.feed import tell

@@ -16,7 +16,7 @@ from tortoise.transactions import in_transaction
 
 from credits.errors import Unavailable
 from credits.faults import LOCK_TIMEOUT, as_unavailable, passes, took_too_long, trying_again
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from credits.ledger.commands import Bulk, Command, Unit, commands_of
 from credits.ledger.feed import tell
 from credits.ledger.store import Behind, Busy, Outcome, Result, post

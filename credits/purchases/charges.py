@@ -9,7 +9,8 @@ import structlog
 from tortoise.transactions import in_transaction
 
 from credits.faults import trying_again
-from credits.gateways import ChargeRequest, GatewayRefused
+from credits.gateways.errors import GatewayRefused
+from credits.gateways.payments import ChargeRequest
 from credits.ledger.queries import now
 from credits.purchases import queries
 from credits.purchases.channel import purchase_channel

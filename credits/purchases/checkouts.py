@@ -11,14 +11,9 @@ from tortoise.transactions import in_transaction
 
 from credits.approvals.requests import follow
 from credits.faults import trying_again
-from credits.gateways import (
-    Checkout,
-    CheckoutRequest,
-    GatewayRefused,
-    GatewayUnavailable,
-    Payments,
-    Publisher,
-)
+from credits.gateways.errors import GatewayRefused, GatewayUnavailable
+from credits.gateways.payments import Checkout, CheckoutRequest, Payments
+from credits.gateways.publisher import Publisher
 from credits.money import Money
 from credits.purchases import queries
 from credits.purchases.channel import purchase_channel

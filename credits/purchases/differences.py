@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from credits.gateways import Payment, PaymentState
+from credits.gateways.payments import Payment, PaymentState
 from credits.ledger.disputing import clawback_due
 from credits.money import Money
 from credits.purchases.models import PurchaseStatus

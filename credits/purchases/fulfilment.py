@@ -9,14 +9,7 @@ from credits import outbox
 from credits.actors import SYSTEM
 from credits.approvals.requests import follow
 from credits.faults import trying_again
-from credits.gateways import (
-    Checkout,
-    CheckoutStatus,
-    Payment,
-    PaymentEvent,
-    PaymentEventKind,
-    PaymentState,
-)
+from credits.gateways.payments import Checkout, CheckoutStatus, Payment, PaymentEvent, PaymentEventKind, PaymentState
 from credits.ids import Kind, make_id
 from credits.inbox import first_time
 from credits.ledger.commands import PurchaseCredit

@@ -10,7 +10,8 @@ from typing import TypeVar
 import structlog
 from tortoise.connection import get_connection
 
-from credits.gateways import GatewayRefused, GatewayUnavailable, PaymentEvent, PaymentRecords
+from credits.gateways.errors import GatewayRefused, GatewayUnavailable
+from credits.gateways.payments import PaymentEvent, PaymentRecords
 from credits.ledger.queries import now
 from credits.purchases.checkouts import Checkouts
 from credits.purchases.fulfilment import fulfil, handle_event

@@ -7,7 +7,8 @@ from tortoise.connection import get_connection
 from tortoise.transactions import in_transaction
 
 from credits import outbox
-from credits.gateways import GatewayRefused, PaymentRecords
+from credits.gateways.errors import GatewayRefused
+from credits.gateways.payments import PaymentRecords
 from credits.ledger.queries import now
 from credits.outbox import Message, Queue
 from credits.purchases import queries, receipts

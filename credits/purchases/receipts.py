@@ -5,7 +5,7 @@ from credits.accounts.models import User
 from credits.accounts.places import names_of
 from credits.accounts.queries import owners_of
 from credits.chat.messenger import About, Audience, Messenger
-from credits.gateways import Button, Card
+from credits.gateways.cards import Button, Card
 from credits.outbox import Message, Queue
 from credits.purchases import queries
 from credits.purchases.queries import PurchaseView

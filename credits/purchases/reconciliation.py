@@ -10,7 +10,7 @@ from typing import Any
 from tortoise.connection import get_connection
 
 from credits import operators, outbox
-from credits.gateways import Payment, PaymentRecords
+from credits.gateways.payments import Payment, PaymentRecords
 from credits.ledger.queries import now
 from credits.money import Money
 from credits.operators import Notice

@@ -19,7 +19,8 @@ from credits.accounts.audit_log import record
 from credits.actors import Actor
 from credits.errors import NotFound, Refusal, RefusalCode
 from credits.faults import trying_again
-from credits.gateways import GatewayRefused, GatewayUnavailable, PaymentRecords, RefundRequest
+from credits.gateways.errors import GatewayRefused, GatewayUnavailable
+from credits.gateways.payments import PaymentRecords, RefundRequest
 from credits.idempotency import claim, difference, make_key
 from credits.ids import Kind, make_id
 from credits.money import Money

@@ -8,7 +8,7 @@ from credits.approvals.models import ApprovalStatus
 from credits.approvals.queries import latest_by_purchase
 from credits.errors import NotFound, Refusal, RefusalCode, Unavailable
 from credits.faults import trying_again
-from credits.gateways import GatewayRefused, GatewayUnavailable
+from credits.gateways.errors import GatewayRefused, GatewayUnavailable
 from credits.ledger.store import lock_wallet
 from credits.purchases import queries
 from credits.purchases.channel import purchase_channel

@@ -8,7 +8,8 @@ from typing import Any
 
 from credits.chat.audiences import of_account
 from credits.chat.messenger import About, Messenger
-from credits.gateways import Card, Dispute
+from credits.gateways.cards import Card
+from credits.gateways.payments import Dispute
 from credits.money import Money
 from credits.operators import Notice
 from credits.outbox import Message, Queue

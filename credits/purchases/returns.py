@@ -14,7 +14,7 @@ from tortoise.expressions import Q
 
 from credits import operators, outbox
 from credits.actors import SYSTEM
-from credits.gateways import Dispute, PaymentEvent, PaymentEventKind, Refund, RefundState
+from credits.gateways.payments import Dispute, PaymentEvent, PaymentEventKind, Refund, RefundState
 from credits.ids import Kind, make_id
 from credits.ledger.commands import Clawback, Command, Freeze, GiveBack, Thaw
 from credits.ledger.posting import Posted

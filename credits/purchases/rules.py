@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from credits.errors import Refusal, RefusalCode
-from credits.gateways import Checkout
+from credits.gateways.payments import Checkout
 from credits.money import Money
 from credits.purchases.models import PurchaseStatus
 

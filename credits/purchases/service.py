@@ -19,11 +19,8 @@ from credits.catalogue.prices import quoted
 from credits.catalogue.rules import Quote
 from credits.errors import Refusal, RefusalCode, Unavailable
 from credits.faults import trying_again
-from credits.gateways import (
-    CheckoutStatus,
-    GatewayRefused,
-    GatewayUnavailable,
-)
+from credits.gateways.errors import GatewayRefused, GatewayUnavailable
+from credits.gateways.payments import CheckoutStatus
 from credits.idempotency import claim, difference, make_key
 from credits.ids import Kind, make_id
 from credits.ledger.store import lock_wallet

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from credits.gateways import Card, Picture
+from credits.gateways.cards import Card, Picture
 from credits.ledger.models import TransactionKind
 from credits.outbox import Message, Queue
 from credits.reports.months import Statement, named, together

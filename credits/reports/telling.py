@@ -11,7 +11,7 @@ from tortoise.connection import get_connection
 from credits.accounts.models import Account, PoolAdministrator
 from credits.chat.audiences import of_account
 from credits.chat.messenger import About, Audience, Messenger
-from credits.gateways import Picture
+from credits.gateways.cards import Picture
 from credits.ledger.models import OwnerKind
 from credits.reports.links import Links
 from credits.reports.messages import Part, closed_card

@@ -15,7 +15,7 @@ from credits.approvals.requests import approvals_channel
 from credits.approvals.service import CHECKOUT_JOB
 from credits.catalogue.rules import Quote
 from credits.faults import trying_again
-from credits.gateways import Publisher
+from credits.gateways.publisher import Publisher
 from credits.ids import Kind, make_id
 from credits.ledger import queries as ledger
 from credits.ledger.store import lock_wallets

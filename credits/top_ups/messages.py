@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from credits.gateways import Button, Card
+from credits.gateways.cards import Button, Card
 from credits.money import Money
 from credits.outbox import Message, Queue
 

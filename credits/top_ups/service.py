@@ -13,7 +13,8 @@ from credits.actors import Actor
 from credits.catalogue.service import packages_by_code
 from credits.errors import NotFound
 from credits.faults import trying_again
-from credits.gateways import GatewayRefused, GatewayUnavailable, SavedCards
+from credits.gateways.errors import GatewayRefused, GatewayUnavailable
+from credits.gateways.payments import SavedCards
 from credits.ledger.queries import now
 from credits.ledger.store import lock_wallet
 from credits.top_ups.messages import look_message

@@ -6,7 +6,7 @@ from typing import Any
 from credits.accounts.places import names_of
 from credits.chat.audiences import of_account
 from credits.chat.messenger import About, Messenger
-from credits.gateways import Card
+from credits.gateways.cards import Card
 from credits.purchases import queries
 from credits.purchases.checkouts import Checkouts, open_checkout
 from credits.purchases.models import PurchaseStatus

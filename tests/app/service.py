@@ -47,7 +47,9 @@ from app.sandbox.slack_people import TEAM_ID
 from app.sandbox.slack_routes import slack_routes
 from app.sandbox.stripe import Sandbox
 from app.smtp import sender
-from credits.gateways import BadSignature, Checkout, CheckoutRequest, Interaction, PaymentEvent, Workspace
+from credits.gateways.chat import Interaction, Workspace
+from credits.gateways.errors import BadSignature
+from credits.gateways.payments import Checkout, CheckoutRequest, PaymentEvent
 from credits.money import Money
 from tests.support.service import Service as WholeService
 

@@ -13,7 +13,7 @@ from credits.actors import SYSTEM
 from credits.approvals.models import Approval, ApprovalStatus
 from credits.catalogue.prices import set_agreement
 from credits.chat.workspaces import connect
-from credits.gateways import Installed, Workspace
+from credits.gateways.chat import Installed, Workspace
 from credits.money import UnitPrice
 from credits.purchases import queries
 from credits.purchases.models import Purchase, PurchaseStatus

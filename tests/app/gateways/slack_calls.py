@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.gateways.slack import SlackChat, SlackGateway
-from credits.gateways import Button, Card
+from credits.gateways.cards import Button, Card
 from tests.app.service import SLACK_SECRET, SLACK_TOKEN, WORKSPACE, Service
 
 APPROVALS, APPROVER, DIRECT = "C0APPROVAL", "U0APPROVER", "D0APPROVER"

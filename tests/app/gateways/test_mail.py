@@ -24,7 +24,9 @@ from app.gateways.mail_html import html_of
 from app.gateways.mail_text import text_of
 from app.sandbox.mail import server_of
 from app.smtp import MailServer
-from credits.gateways import Button, Card, GatewayRefused, GatewayUnavailable, Mail, Picture
+from credits.gateways.cards import Button, Card, Picture
+from credits.gateways.errors import GatewayRefused, GatewayUnavailable
+from credits.gateways.mail import Mail
 from tests.app.service import MAIL_FROM, Service
 
 AT = datetime(2026, 11, 28, 16, 57, tzinfo=UTC)

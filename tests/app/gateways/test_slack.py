@@ -14,7 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.gateways.slack import SlackChat
-from credits.gateways import AccessRevoked, Card, ChatPerson, Form, GatewayRefused, GatewayUnavailable, MessageRef
+from credits.gateways.cards import Card, Form
+from credits.gateways.chat import ChatPerson, MessageRef
+from credits.gateways.errors import AccessRevoked, GatewayRefused, GatewayUnavailable
 from tests.app.gateways.slack_calls import APPROVALS, APPROVER, CARD, DECIDED, DIRECT, chat_to, gateway_to, messages
 from tests.app.service import SLACK_TOKEN, WORKSPACE, Service, free_port, served
 from tests.support.scripted import scripted

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.gateways import slack_blocks
 from app.gateways.slack_blocks import escaped
 from app.sandbox.slack_blocks import problems
-from credits.gateways import Button, Card, Picture
+from credits.gateways.cards import Button, Card, Picture
 from tests.app.gateways.slack_calls import APPROVALS, CARD, messages
 from tests.app.service import Service
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from app.gateways.slack import SlackChat
-from credits.gateways import Interaction, InteractionKind, MessageRef
+from credits.gateways.chat import Interaction, InteractionKind, MessageRef
 from tests.app.gateways.slack_calls import APPROVALS, APPROVER, CARD, chat_to
 from tests.app.service import SLACK_SECRET, Service
 from tests.support.slack_inbound import aged, command, event, form, json_body, pressed, signature, submitted

@@ -15,13 +15,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.gateways.stripe import StripeGateway
-from credits.gateways import (
-    BadSignature,
-    CheckoutStatus,
-    GatewayRefused,
-    GatewayUnavailable,
-    PaymentEventKind,
-)
+from credits.gateways.errors import BadSignature, GatewayRefused, GatewayUnavailable
+from credits.gateways.payments import CheckoutStatus, PaymentEventKind
 from credits.money import Money
 from tests.app.service import KEY, SECRET, Service, checkout_request, event_body, free_port, served
 

@@ -11,7 +11,15 @@ import pytest
 
 from app.gateways.stripe import StripeGateway
 from app.gateways.stripe_events import KINDS
-from credits.gateways import Dispute, DisputeState, PaymentEvent, PaymentEventKind, PaymentState, Refund, RefundState
+from credits.gateways.payments import (
+    Dispute,
+    DisputeState,
+    PaymentEvent,
+    PaymentEventKind,
+    PaymentState,
+    Refund,
+    RefundState,
+)
 from credits.money import Money
 from tests.app.service import KEY, SECRET
 

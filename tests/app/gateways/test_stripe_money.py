@@ -5,15 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from credits.gateways import (
-    ChargeRequest,
-    DisputeState,
-    GatewayRefused,
-    GatewayUnavailable,
-    PaymentState,
-    RefundRequest,
-    RefundState,
-)
+from credits.gateways.errors import GatewayRefused, GatewayUnavailable
+from credits.gateways.payments import ChargeRequest, DisputeState, PaymentState, RefundRequest, RefundState
 from credits.money import Money
 from tests.app.service import Service, checkout_request
 

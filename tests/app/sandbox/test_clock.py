@@ -6,7 +6,7 @@ import pytest
 from tortoise.connection import get_connection
 
 from app.sandbox.models import CheckoutSession, Event
-from credits.gateways import CheckoutStatus, PaymentEventKind
+from credits.gateways.payments import CheckoutStatus, PaymentEventKind
 from tests.app.service import Service, checkout_request, eventually, received
 
 DAY_S = 24 * 3600

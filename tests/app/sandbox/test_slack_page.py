@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from credits.gateways import InteractionKind
+from credits.gateways.chat import InteractionKind
 from tests.app.sandbox.slack_calls import (
     ACTIONS,
     APPROVALS,

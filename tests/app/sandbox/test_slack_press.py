@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from credits.gateways import MessageRef
+from credits.gateways.chat import MessageRef
 from tests.app.sandbox.slack_calls import ACTIONS, APPROVALS, APPROVER, SLACK, call, click, listed, posted, section
 from tests.app.service import SLACK_TOKEN, Service
 

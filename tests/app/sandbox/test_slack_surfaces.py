@@ -7,7 +7,7 @@ import pytest
 from tortoise.connection import get_connection
 
 from app.sandbox.slack_people import LUMEN
-from credits.gateways import InteractionKind
+from credits.gateways.chat import InteractionKind
 from tests.app.sandbox.slack_calls import (
     ACTIONS,
     APPROVALS,

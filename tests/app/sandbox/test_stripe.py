@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.sandbox.models import CheckoutSession, Event
-from credits.gateways import PaymentEventKind
+from credits.gateways.payments import PaymentEventKind
 from tests.app.sandbox.calls import API, FORM, create, opened, read
 from tests.app.service import KEY, Service, eventually, received
 

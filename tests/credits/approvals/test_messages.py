@@ -10,7 +10,7 @@ from credits.approvals.messages import Subject, card, reminder, trail
 from credits.approvals.models import ApprovalStatus, DecisionVia, Verdict
 from credits.approvals.queries import ApprovalView, Decision
 from credits.approvals.requester_messages import page_card, requester_card
-from credits.gateways import Card
+from credits.gateways.cards import Card
 from credits.money import Money
 from credits.purchases.models import PaymentMethod, PurchaseStatus
 from credits.purchases.queries import PurchaseView

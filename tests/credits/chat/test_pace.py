@@ -12,7 +12,8 @@ import pytest
 from credits.chat import pace
 from credits.chat.messenger import About, Audience, Messenger
 from credits.chat.models import ChatPace
-from credits.gateways import Card, GatewayUnavailable
+from credits.gateways.cards import Card
+from credits.gateways.errors import GatewayUnavailable
 from credits.ledger.queries import now
 from credits.outbox import OutboxMessage
 from tests.credits.test_outbox import written

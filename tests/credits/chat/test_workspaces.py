@@ -10,7 +10,7 @@ from credits.accounts.queries import owners_of
 from credits.actors import Actor, ActorKind
 from credits.chat.models import SlackConnection
 from credits.chat.workspaces import Seal, Workspaces, connect, reseal
-from credits.gateways import Installed, Workspace
+from credits.gateways.chat import Installed, Workspace
 from tests.support.service import Service
 
 OLD, NEW, LOST = (Fernet.generate_key().decode() for _ in range(3))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from credits.gateways import Payment, PaymentState
+from credits.gateways.payments import Payment, PaymentState
 from credits.money import Money
 from credits.purchases.differences import Booked, DifferenceKind, of_payment, of_purchase
 from credits.purchases.models import PurchaseStatus

@@ -7,7 +7,7 @@ from tortoise.connection import get_connection
 
 from credits.actors import SYSTEM
 from credits.errors import Refusal, RefusalCode
-from credits.gateways import Checkout, CheckoutStatus
+from credits.gateways.payments import Checkout, CheckoutStatus
 from credits.money import Money
 from credits.purchases import service as purchases
 from credits.purchases.models import Purchase, PurchaseStatus
