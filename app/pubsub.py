@@ -112,8 +112,8 @@ class RedisHub(Hub):
         self._more = asyncio.Event()
 
     async def publish(self, channel: str, payload: str) -> None:
-        """See `credits.gateways.publisher.Publisher`. Never waits for Redis: one that is out of reach, or hangs, costs the other
-        processes a delay and nobody else anything."""
+        """See `credits.gateways.publisher.Publisher`. Never waits for Redis: one that is out of reach, or hangs, costs
+        the other processes a delay and nobody else anything."""
         self.deliver(channel, payload)
         self._outgoing.append(f"{self._own} {channel} {payload}")
         self._more.set()

@@ -351,6 +351,8 @@ def _drawn(block: dict[str, Any]) -> Iterator[str]:
     if "text" in block:
         text = block["text"]
         yield unescape(text["text"]) if text["type"] == "mrkdwn" else text["text"]
+    if block["type"] == "rich_text":
+        yield from (f"> {text['text']}" for quote in block["elements"] for text in quote["elements"])
     if block["type"] == "actions":
         yield " ".join(f"[{each['text']['text']}]" for each in block["elements"])
 

@@ -23,6 +23,9 @@ from slack_sdk.models.blocks import (
     MarkdownTextObject,
     PlainTextInputElement,
     PlainTextObject,
+    RichTextBlock,
+    RichTextElementParts,
+    RichTextQuoteElement,
     SectionBlock,
 )
 from slack_sdk.models.blocks.basic_components import TextObject
@@ -41,7 +44,6 @@ VIEW_TITLE, VIEW_BUTTON, VIEW_BLOCKS = 24, 24, 100
 TYPED = "typed"
 
 _CONTROL = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_QUOTED = {**_CONTROL, "\n": "\n> "}
 
 
 def blocks_of(card: Card) -> list[Block]:
@@ -52,8 +54,8 @@ def blocks_of(card: Card) -> list[Block]:
         blocks.append(HeaderBlock(text=_plain(card.title, TITLE)))
     if card.text:
         blocks.append(SectionBlock(text=_words(card.text, TEXT)))
-    if card.quote:
-        blocks.append(SectionBlock(text=_quote(card.quote)))
+    if card.quote and card.quote.strip():
+        blocks.append(_quote(card.quote))
     blocks += [SectionBlock(fields=[_field(*field) for field in some]) for some in _by(FIELDS, card.fields)]
     if card.picture:
         blocks.append(ImageBlock(image_url=card.picture.url, alt_text=_cut(card.picture.alt, ALT)))
@@ -147,9 +149,11 @@ def _field(label: str, value: str) -> MarkdownTextObject:
     return MarkdownTextObject(text=name + escaped(value, FIELD - len(name)), verbatim=True)
 
 
-def _quote(text: str) -> MarkdownTextObject:
-    """Every line of it is quoted, whatever ends a line."""
-    return MarkdownTextObject(text="> " + _cut("\n".join(text.splitlines()), TEXT - 2, _QUOTED), verbatim=True)
+def _quote(text: str) -> RichTextBlock:
+    """Every line of it is quoted, whatever ends a line. What stands in rich text is no markup, stars and colons
+    neither: https://docs.slack.dev/reference/block-kit/blocks/rich-text-block"""
+    words = RichTextElementParts.Text(text=_cut("\n".join(text.splitlines()), TEXT))
+    return RichTextBlock(elements=[RichTextQuoteElement(elements=[words])])
 
 
 def escaped(text: str, limit: int) -> str:

@@ -99,6 +99,22 @@ def _image(block: JsonObject, at: str) -> Problems:
     yield from length(block.get("alt_text"), f"{at}/alt_text", most=2000)
 
 
+def _rich_text(block: JsonObject, at: str) -> Problems:
+    yield from _items(block.get("elements"), f"{at}/elements", most=BLOCKS_LIMIT, check=_rich_quote)
+
+
+def _rich_quote(quote: JsonObject, at: str) -> Problems:
+    if quote.get("type") != "rich_text_quote":
+        yield f"unsupported type: {quote.get('type')} [json-pointer:{at}/type]"
+    yield from _items(quote.get("elements"), f"{at}/elements", most=BLOCKS_LIMIT, check=_rich_words)
+
+
+def _rich_words(words: JsonObject, at: str) -> Problems:
+    if words.get("type") != "text":
+        yield f"unsupported type: {words.get('type')} [json-pointer:{at}/type]"
+    yield from length(words.get("text"), f"{at}/text", most=3000)
+
+
 def _divider(_block: JsonObject, _at: str) -> Problems:
     yield from ()
 
@@ -110,6 +126,7 @@ _BLOCKS: dict[str, Check] = {
     "actions": _actions,
     "context": _context,
     "image": _image,
+    "rich_text": _rich_text,
     "divider": _divider,
 }
 

@@ -245,11 +245,18 @@ def _block(block: JsonObject, view: View) -> str:
             return (
                 f'<img class="picture" src="{escape(str(block["image_url"]))}" alt="{escape(str(block["alt_text"]))}">'
             )
+        case "rich_text":
+            return "".join(_quotation(each) for each in parts(block, "elements"))
         case "context":
             notes = "".join(f"<span>{html_of(each, zone)}</span>" for each in parts(block, "elements"))
             return f'<p class="context">{notes}</p>'
         case _:
             return "<hr>"
+
+
+def _quotation(quote: JsonObject) -> str:
+    words = "".join(escape(str(each["text"])) for each in parts(quote, "elements"))
+    return f'<blockquote class="text">{words.replace(chr(10), "<br>")}</blockquote>'
 
 
 def _section(block: JsonObject, zone: str) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 from tortoise.expressions import F
+from tortoise.transactions import in_transaction
 
 from app.sandbox.models import ID_LENGTH, SlackTicket, SlackView
 from app.sandbox.objects import JsonObject
@@ -49,8 +50,10 @@ async def open_modal(user: str, view: JsonObject) -> SlackView:
 
 async def publish(user: str, view: JsonObject) -> SlackView:
     """What the person's home shows from now on."""
-    await SlackView.filter(user=user, home=True).delete()
-    return await _make(user, view, home=True)
+    async with in_transaction("default") as connection:
+        await connection.execute_query("SELECT pg_advisory_xact_lock(hashtext('sandbox home'), hashtext($1))", [user])
+        await SlackView.filter(user=user, home=True).delete()
+        return await _make(user, view, home=True)
 
 
 async def _make(user: str, view: JsonObject, *, home: bool) -> SlackView:

@@ -347,7 +347,7 @@ async def test_a_home_shows_cards_below_each_other_and_no_more_than_slack_takes(
     one, many = slack.of("views.publish")
     assert (one["user_id"], one["view"]["type"]) == (APPROVER, "home")
     kinds = [block["type"] for block in one["view"]["blocks"]]
-    assert kinds == ["header", "section", "section", "section", "actions", "context", "divider", "section"]
+    assert kinds == ["header", "section", "rich_text", "section", "actions", "context", "divider", "section"]
     assert 90 < len(many["view"]["blocks"]) <= 100
 
 

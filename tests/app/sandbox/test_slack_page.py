@@ -32,13 +32,16 @@ async def test_the_page_draws_a_message_with_all_its_parts(service: Service) -> 
     fields = {"type": "section", "fields": [{"type": "mrkdwn", "text": "*Price*\n$899.00"}]}
     header = {"type": "header", "text": {"type": "plain_text", "text": "Approval *needed* <b>"}}
     notes = {"type": "context", "elements": [{"type": "plain_text", "text": "Request apr_01"}]}
-    ts = await posted(service, header, section("> _quoted_ &lt;b&gt;"), fields, REASON, ACTIONS, notes)
+    quote = {"type": "rich_text_quote", "elements": [{"type": "text", "text": "*As* it\n:was: <written>"}]}
+    written = {"type": "rich_text", "elements": [quote]}
+    ts = await posted(service, header, section("> _quoted_ &lt;b&gt;"), written, fields, REASON, ACTIONS, notes)
 
     shown = (await page(service, channel=APPROVALS)).text
 
     for part in (
         "<h3>Approval *needed* &lt;b&gt;</h3>",
         "<blockquote><em>quoted</em> &lt;b&gt;</blockquote>",
+        '<blockquote class="text">*As* it<br>:was: &lt;written&gt;</blockquote>',
         "<strong>Price</strong><br>$899.00",
         'name="typed-typed"',
         'name="button" value="action_id=approve&amp;value=apr_01%3A1">Yes, approve</button>',
