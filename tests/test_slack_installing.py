@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -20,10 +21,15 @@ from credits.accounts.queries import owners_of
 from credits.accounts.service import add_membership
 from credits.chat.messenger import About, Audience
 from credits.chat.models import ChatMessage, SlackConnection
+from credits.chat.workspaces import LEAVE_JOB
 from credits.gateways.cards import Card
+from credits.gateways.chat import Workspace
+from credits.gateways.errors import AccessRevoked
 from credits.ledger.queries import now
+from credits.outbox import OutboxMessage
 from tests.support.service import Service, beside, settings_for
 from tests.support.slack import Slack, eventually, lapsed
+from tests.support.slack_inbound import event, json_body, signed
 
 CONNECT = """mutation ($id: ID!) { done: connectSlack(input: {accountId: $id}) { url userErrors { code message } } }"""
 DISCONNECT = """mutation ($id: ID!) { done: disconnectSlack(input: {accountId: $id}) {
@@ -58,6 +64,14 @@ class Browser:
         """All of it."""
         return await self.http.get(await self.at_slack(await self.begin()))
 
+    async def disconnect(self) -> dict[str, Any]:
+        """What the API answers, when the token has been given back, too."""
+        answer = await self.service.gql(DISCONNECT, "other_owner", id=self.account_id)
+        leaving = OutboxMessage.filter(account_id=self.account_id, job=LEAVE_JOB)
+        await eventually(leaving.exists, lambda still: not still)
+        done: dict[str, Any] = answer.data["done"]
+        return done
+
     async def shown(self) -> Any:
         """What the API says."""
         return (await self.service.gql(SHOWN, "other_owner", id=self.account_id)).data["account"]["slack"]
@@ -78,6 +92,7 @@ async def browser(service: Service) -> AsyncIterator[Browser]:
     async with httpx.AsyncClient(base_url=service.settings.url, timeout=30, trust_env=False) as http:
         yield Browser(service, place.account_id, http)
     await SlackConnection.filter(account_id=place.account_id).delete()
+    await Slack(service).state(team=LUMEN.id, installed=True)
     await SlackLink.filter(team_id=LUMEN.id).delete()
     await Slack(service).state(team=LUMEN.id, installed=True)
 
@@ -190,7 +205,7 @@ async def test_an_address_connects_once(browser: Browser) -> None:
     cookies = dict(browser.http.cookies)
     back = await browser.at_slack(address)
     await browser.http.get(back)
-    await browser.service.gql(DISCONNECT, "other_owner", id=browser.account_id)
+    await browser.disconnect()
 
     pages = []
     for again in (back, await browser.at_slack(address)):
@@ -239,12 +254,40 @@ async def test_of_an_app_that_was_removed_owners_are_told_once_and_can_connect_a
     assert await told() == sorted(owners)
 
 
+async def test_a_removal_told_late_does_not_cut_what_is_connected_by_then(browser: Browser) -> None:
+    await browser.connect()
+
+    body = json_body({**event("app_uninstalled", event_id=f"Ev{uuid4().hex}"), "team_id": LUMEN.id})
+    told = await browser.service.http.post("/slack/events", content=body, headers=signed(body))
+    await eventually(OutboxMessage.filter(job="slack.done").exists, lambda still: not still)
+
+    assert told.status_code == 200
+    assert (await browser.shown())["team"] == "Lumen Partners"
+
+
+async def test_who_disconnects_gives_the_token_back_unless_another_account_needs_it(browser: Browser) -> None:
+    other = await browser.service.account()
+    await browser.connect()
+    shared = await SlackConnection.get(account_id=browser.account_id)
+    shared.account_id = other.account_id
+    await SlackConnection.bulk_create([shared])
+    slack = browser.service.shared.messenger.chat.at(Workspace(id=LUMEN.id, org=LUMEN.id, token=LUMEN.token))
+
+    await browser.disconnect()
+    await slack.check()
+    await SlackConnection.filter(account_id=other.account_id).delete()
+    await browser.connect()
+    await browser.disconnect()
+
+    with pytest.raises(AccessRevoked, match="token_revoked"):
+        await slack.check()
+
+
 async def test_what_is_not_connected_cannot_be_disconnected(browser: Browser) -> None:
     await browser.connect()
 
-    answers = [await browser.service.gql(DISCONNECT, "other_owner", id=browser.account_id) for _ in range(2)]
+    first, second = [await browser.disconnect() for _ in range(2)]
 
-    (first, second) = (each.data["done"] for each in answers)
     assert first == {"account": {"slack": None}, "userErrors": []}
     assert [error["code"] for error in second["userErrors"]] == ["WRONG_STATE"]
 

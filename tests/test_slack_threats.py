@@ -392,6 +392,7 @@ async def connected(service: Service, account_id: str) -> AsyncIterator[Workspac
     (owner,) = await owners_of(account_id)
     actor = Actor(kind=ActorKind.USER, id=owner)
     await connect(service.shared.messenger.workspaces, actor, account_id, installed)
+    await Slack(service).state(team=LUMEN.id, installed=True)
     try:
         yield installed.workspace
     finally:

@@ -5,7 +5,7 @@ from typing import Any
 
 from credits.chat.linking import LINKED_JOB
 from credits.chat.news import tell_linked, tell_removed
-from credits.chat.workspaces import REMOVED_JOB
+from credits.chat.workspaces import LEAVE_JOB, REMOVED_JOB, leave
 from credits.desk.desk import Desk
 from credits.interactions import DONE_JOB, interaction_of, work_on
 from workers.delivery import Handler
@@ -23,4 +23,7 @@ def handlers(desk: Desk) -> dict[str, Handler]:
     async def linked(payload: Mapping[str, Any]) -> None:
         await tell_linked(desk.messenger, payload)
 
-    return {DONE_JOB: done, REMOVED_JOB: removed, LINKED_JOB: linked}
+    async def left(payload: Mapping[str, Any]) -> None:
+        await leave(desk.messenger.workspaces, desk.messenger.chat, payload)
+
+    return {DONE_JOB: done, REMOVED_JOB: removed, LINKED_JOB: linked, LEAVE_JOB: left}

@@ -67,6 +67,13 @@ class SilentWorkspace:
         """Nobody that is known."""
         return ChatPerson(id=user_id, email=None)
 
+    async def check(self) -> None:
+        """Nothing is wrong with it."""
+
+    async def leave(self) -> None:
+        """Log it."""
+        _log.info("no_chat", left=True)
+
 
 class SilentMail:
     """A `MailGateway` that reaches nobody."""

@@ -254,6 +254,16 @@ class SlackGateway:
             confirmed = confirmed and not user.get("is_stranger")
             return ChatPerson(id=user_id, email=user["profile"].get("email") if confirmed else None)
 
+    async def check(self) -> None:
+        """Raises AccessRevoked where the token is no longer good."""
+        async with _asking(self._timeout_s):
+            await self._repeatable.auth_test()
+
+    async def leave(self) -> None:
+        """Revoke the token; with it the app is out of the workspace."""
+        async with _asking(self._timeout_s):
+            await self._repeatable.auth_revoke()
+
     async def _conversation(self, to: str, *, find: bool) -> str:
         """Where messages to a person or channel go. Slack posts by a channel's name, but has no history by it."""
         if to.startswith(("U", "W")):

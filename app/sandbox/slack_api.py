@@ -77,6 +77,11 @@ async def _auth_test(team: Team, _: Arguments) -> JsonObject:
     }
 
 
+async def _auth_revoke(team: Team, _: Arguments) -> JsonObject:
+    await slack_troubles.order(team.id, slack_troubles.REVOKED)
+    return {"revoked": True}
+
+
 async def _post_message(team: Team, arguments: Arguments) -> JsonObject:
     channel = await _reachable(team, arguments)
     thread_ts = _string(arguments, "thread_ts") or None
@@ -230,6 +235,7 @@ async def _access(arguments: Arguments) -> JsonObject:
 
 
 METHODS: Mapping[str, Callable[[Team, Arguments], Awaitable[JsonObject]]] = {
+    "auth.revoke": _auth_revoke,
     "auth.test": _auth_test,
     "chat.postEphemeral": _post_ephemeral,
     "chat.postMessage": _post_message,

@@ -15,10 +15,12 @@ from credits.accounts.audit_log import record
 from credits.actors import SYSTEM, Actor
 from credits.chat.models import SlackConnection
 from credits.errors import Refusal, RefusalCode
-from credits.gateways.chat import Installed, Workspace
+from credits.gateways.chat import Chat, Installed, Workspace
+from credits.gateways.errors import AccessRevoked
 from credits.outbox import Message, Queue
 
 REMOVED_JOB = "slack.removed"
+LEAVE_JOB = "slack.leave"
 
 
 class Seal:
@@ -75,9 +77,13 @@ class Workspaces:
         workspace = await self.of_account(account_id)
         return workspace is not None and workspace.id == team_id
 
+    def sealed(self, team_id: str, org_id: str, sealed_token: str) -> Workspace | None:
+        """The workspace with a token as it is kept; None where no key opens that."""
+        token = self.seal.opened(sealed_token)
+        return Workspace(id=team_id, org=org_id, token=token) if token else None
+
     def _of(self, row: SlackConnection) -> Workspace | None:
-        token = self.seal.opened(row.sealed_token)
-        return Workspace(id=row.team_id, org=row.org_id, token=token) if token else None
+        return self.sealed(row.team_id, row.org_id, row.sealed_token)
 
 
 async def connect(workspaces: Workspaces, actor: Actor, account_id: str, installed: Installed) -> None:
@@ -117,13 +123,31 @@ async def connect(workspaces: Workspaces, actor: Actor, account_id: str, install
 
 
 async def disconnect(actor: Actor, account_id: str) -> None:
-    """Let the account have no workspace of its own any more. Refused (WRONG_STATE): where it has none."""
+    """Let the account have no workspace of its own any more; the token is given back. Refused (WRONG_STATE): where it
+    has none."""
     async with in_transaction() as connection:
         row = await SlackConnection.get_or_none(account_id=account_id, using_db=connection)
         if row is None:
             raise Refusal(RefusalCode.WRONG_STATE, "This account is not connected to Slack. There is nothing to end.")
         await row.delete(using_db=connection)
         await record(connection, actor, "disconnectSlack", account_id=account_id, before={"team": row.team})
+        sealed = {"team_id": row.team_id, "org_id": row.org_id, "sealed_token": row.sealed_token}
+        await outbox.add(
+            connection, [Message(account_id=account_id, queue=Queue.APPROVALS, job=LEAVE_JOB, payload=sealed)]
+        )
+
+
+async def leave(workspaces: Workspaces, chat: Chat, payload: Mapping[str, str]) -> None:
+    """Give the token of a disconnected account back, unless its workspace has another account's by now, or its own
+    again: it is one and the same. Raises GatewayUnavailable."""
+    if await SlackConnection.exists(team_id=payload["team_id"], revoked_at=None):
+        return
+    workspace = workspaces.sealed(payload["team_id"], payload["org_id"], payload["sealed_token"])
+    try:
+        if workspace:
+            await chat.at(workspace).leave()
+    except AccessRevoked:
+        return
 
 
 _REVOKED = """

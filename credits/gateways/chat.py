@@ -102,6 +102,12 @@ class ChatGateway(Protocol):
     async def person(self, user_id: str) -> ChatPerson:
         """Who this is."""
 
+    async def check(self) -> None:
+        """Raises AccessRevoked where the workspace no longer takes anything from us."""
+
+    async def leave(self) -> None:
+        """Give the token back: it is good for nothing any more. Raises AccessRevoked where it was not before."""
+
 
 class Chat(Protocol):
     """A chat of many workspaces."""
