@@ -9,7 +9,9 @@ import typer
 from tortoise.transactions import in_transaction
 
 from app.gateways.slack_manifest import manifest as app_manifest
-from credits.accounts.models import Account, User
+from credits.accounts.models import User
+from credits.actors import SYSTEM
+from credits.chat.channels import set_channel
 from credits.chat.linking import unlink as unlink_people
 from credits.chat.people import link as link_people
 from credits.chat.workspaces import Workspaces, reseal
@@ -81,7 +83,7 @@ def with_database(run: Run, workspaces: Callable[[], Workspaces], url: Callable[
         """Say where an account's alerts go when they have no channel of their own."""
 
         async def work() -> str:
-            changed = await Account.filter(id=account[:40]).update(slack_channel=name[:80])
+            changed = await set_channel(SYSTEM, account[:40], name[:80])
             return "" if changed else f"There is no account {account}."
 
         _tell(run(work), f"Alerts of {account} go to {name}.")

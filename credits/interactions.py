@@ -33,9 +33,10 @@ from credits.chat.people import person_behind
 from credits.chat.workspaces import removed
 from credits.desk.answers import TAKEN, answer
 from credits.desk.buying import buy, offer
-from credits.desk.cards import BUY_ACTION, BUY_PACKAGE_ACTION
+from credits.desk.cards import BUY_ACTION, BUY_PACKAGE_ACTION, HERE_ACTION
 from credits.desk.commands import command
 from credits.desk.desk import Desk
+from credits.desk.here import chosen_here
 from credits.desk.seeing import standing_of
 from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
 from credits.gateways.cards import Card, Form
@@ -241,6 +242,7 @@ _WORK: Mapping[tuple[InteractionKind, str], Callable[[Desk, Interaction, str], A
     (InteractionKind.PRESSED, SNOOZE_ACTION): _snooze,
     (InteractionKind.PRESSED, BUY_ACTION): offer,
     (InteractionKind.PRESSED, BUY_PACKAGE_ACTION): buy,
+    (InteractionKind.PRESSED, HERE_ACTION): chosen_here,
     (InteractionKind.COMMAND, ""): command,
     (InteractionKind.HOME, ""): _open_home,
     (InteractionKind.SUBMITTED, ASK_MORE_ACTION): _ask_more,

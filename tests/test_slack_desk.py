@@ -1,14 +1,23 @@
 """What people do in the chat for themselves: commands, the app's home, buying."""
 
+import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from tortoise.transactions import in_transaction
 
-from app.sandbox.slack_people import PEOPLE
+from app.sandbox.slack_people import PEOPLE, SLACK_IDS
+from credits.accounts.audit_log import AuditEntry
+from credits.accounts.models import Account, AccountRole, Membership
+from credits.accounts.service import add_membership
+from credits.ledger.queries import now
 from credits.purchases.models import Purchase
 from tests.support.firm import Firm, new_firm, policy
 from tests.support.service import Service
 from tests.support.slack import Posted, Slack, eventually
+
+CREDITS = "C0CREDITS1"
 
 
 @pytest.fixture
@@ -33,9 +42,9 @@ async def whispers(service: Service, to: str) -> list[Posted]:
     return [each for each in response.json() if each["user"] == user_id]
 
 
-async def typed(service: Service, by: str, text: str) -> Posted:
+async def typed(service: Service, by: str, text: str, **where: str) -> Posted:
     before = len(await whispers(service, by))
-    answer = await Slack(service).command(by, text)
+    answer = await Slack(service).command(by, text, **where)
     assert answer["status"] == 200
     return await answered(service, by, after=before)
 
@@ -167,3 +176,82 @@ async def test_a_stranger_sees_nothing_but_how_to_be_known(service: Service) -> 
     home = await home_of(service, "stranger", showing="linked")
 
     assert "Balances" not in str(home)
+
+
+@pytest.fixture
+async def owned(service: Service) -> AsyncIterator[str]:
+    """An account that a demo person owns for as long as the test takes, who owns no other."""
+    account_id, user_id = (await service.account()).account_id, service.demo.users["member"]
+    async with in_transaction() as connection:
+        await add_membership(connection, account_id=account_id, user_id=user_id, role=AccountRole.OWNER, at=await now())
+    yield account_id
+    await Membership.filter(account_id=account_id, user_id=user_id).delete()
+
+
+async def channel_of(account_id: str) -> str | None:
+    return (await Account.get(id=account_id)).slack_channel
+
+
+async def news_in(service: Service, channel: str, since: str) -> list[str]:
+    return [
+        each["text"]
+        for each in await Slack(service).messages("here:")
+        if (each["channel"], each["ts"] > since) == (channel, True)
+    ]
+
+
+async def test_an_owner_brings_the_news_of_their_account_to_a_channel(service: Service, owned: str) -> None:
+    since = f"{time.time():.6f}"
+
+    told = await typed(service, "member", "here", channel="#credits")
+
+    entry = await AuditEntry.get(account_id=owned, action="setSlackChannel")
+    assert "Done" in told["text"]
+    assert await news_in(service, CREDITS, since) == ["News of Test account comes to this channel from now on."]
+    assert await channel_of(owned) == CREDITS
+    assert (entry.actor_id, entry.after) == (service.demo.users["member"], {"channel": CREDITS})
+
+
+@pytest.mark.parametrize(
+    ("by", "where", "told"),
+    [
+        ("member", f"D{SLACK_IDS['member'][1:]}", "Type this in the channel"),
+        ("auditor", "#credits", "Only an owner"),
+        ("member", "#credits", "/invite"),
+    ],
+)
+async def test_where_it_cannot_be_nothing_changes_and_they_are_told_why(
+    service: Service, owned: str, by: str, where: str, told: str
+) -> None:
+    slack, since = Slack(service), f"{time.time():.6f}"
+    await slack.state(channel="#credits", gone="left" if told == "/invite" else None)
+    try:
+        answer = await typed(service, by, "here", channel=where)
+    finally:
+        await slack.state(channel="#credits", gone=None)
+
+    assert told in answer["text"]
+    assert await channel_of(owned) is None
+    assert await news_in(service, CREDITS, since) == []
+
+
+async def test_who_owns_several_accounts_is_asked_of_which(service: Service, owned: str, firm: Firm) -> None:
+    slack = Slack(service)
+    await Membership.filter(account_id=firm.account_id, user_id=service.demo.users["member"]).update(
+        role=AccountRole.OWNER
+    )
+    asked = await typed(service, "member", "here", channel="#credits")
+    (chosen,) = [each for each in pressable(asked["blocks"], "here") if each["value"] == firm.account_id]
+    before = {by: len(await whispers(service, by)) for by in ("auditor", "member")}
+
+    await slack.press(asked, chosen["action_id"], "auditor", value=chosen["value"])
+    refused = await answered(service, "auditor", after=before["auditor"])
+    unchanged = await channel_of(firm.account_id)
+    await slack.press(asked, chosen["action_id"], "member", value=chosen["value"])
+    done = await answered(service, "member", after=before["member"])
+
+    assert "Of which account" in asked["text"]
+    assert "nothing with this id" in refused["text"]
+    assert unchanged is None
+    assert "Done" in done["text"]
+    assert (await channel_of(firm.account_id), await channel_of(owned)) == (CREDITS, None)

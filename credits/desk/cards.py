@@ -12,12 +12,14 @@ from credits.reports.forecast import runway_in_words
 
 BUY_ACTION = "buy"
 BUY_PACKAGE_ACTION = "buy_package"
+HERE_ACTION = "here"
 # More than this is for the front-end.
 MOST = 10
 COMMANDS = (
     ("/credits balance", "What your wallets have, and for how long"),
     ("/credits pending", "What waits for your approval, and what you asked for"),
     ("/credits buy", "Buy credits"),
+    ("/credits here", "Let the news of your account come to the channel in which you type it"),
     ("/credits help", "This"),
 )
 
