@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -23,6 +24,14 @@ def postgres() -> Iterator[str]:
             pytest.fail("CREDITS_TEST_INSIST wants a PostgreSQL server; none answers")
         _LEFT_OUT.append(f"PostgreSQL: {what}")
         yield url
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """As `tmp_path`, for what another user must get to: that one is closed to them anew whenever another run of pytest
+    begins on the machine."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        yield Path(name).resolve()
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ from credits.ledger.models import Transaction
 from credits.ledger.queries import balances, now
 from credits.outbox import OutboxMessage
 from tests.support.service import SERVICE_KEY, Service
-from tests.support.slack import Posted, Slack, buttons, eventually
+from tests.support.slack import Posted, Slack, buttons, eventually, quotation_in, with_markup
 
 SET = """mutation ($input: SetAllocationRuleInput!) { setAllocationRule(input: $input) {
   department { allocationRule { credits period rollover nextRun } } userErrors { code field } } }"""
@@ -513,7 +513,8 @@ async def test_a_request_is_given_by_a_pressed_button_and_the_department_is_told
     assert again == request_id
     assert card["channel"] == direct("pool_admin")
     assert buttons(card) == ["give", "decline"]
-    assert "<!channel>" not in str(card["blocks"])
+    assert quotation_in(card["blocks"]) == "Spring listings <!channel>"
+    assert not [text for text in with_markup(card) if "<!" in text]
     assert "Dario Dept asks for 40 credits for Alpha" in card["text"]
     assert "100 credits" in str(card["blocks"])
     assert await firm.available() == (60, 40, 0)

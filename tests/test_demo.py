@@ -55,8 +55,8 @@ def postgres_of(data_dir: Path) -> list[int]:
     ]
 
 
-async def test_one_command_gives_a_running_enterprise_and_a_second_start_seeds_nothing(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data with a space"
+async def test_one_command_gives_a_running_enterprise_and_a_second_start_seeds_nothing(open_path: Path) -> None:
+    data_dir = open_path / "data with a space"
     async with started("demo", data_dir) as first:
         demo = first.demo()
         answers = {name: await ask(first, name, VIEWER) for name in TOKENS}
@@ -86,8 +86,8 @@ async def test_one_command_gives_a_running_enterprise_and_a_second_start_seeds_n
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_ends_everything_with_a_socket_open(tmp_path: Path, number: int) -> None:
-    running = await start("demo", free_port(), tmp_path / "data")
+async def test_a_signal_ends_everything_with_a_socket_open(open_path: Path, number: int) -> None:
+    running = await start("demo", free_port(), open_path / "data")
     await running.ready()
     _reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rsplit(":", 1)[1]))
     writer.write(b"POST /graphql HTTP/1.1\r\nhost: x\r\n")
@@ -100,8 +100,8 @@ async def test_a_signal_ends_everything_with_a_socket_open(tmp_path: Path, numbe
     assert postgres_of(running.data_dir) == []
 
 
-async def test_after_kill_9_the_next_start_works_and_its_end_leaves_no_postgres(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
+async def test_after_kill_9_the_next_start_works_and_its_end_leaves_no_postgres(open_path: Path) -> None:
+    data_dir = open_path / "data"
     killed = await start("demo", free_port(), data_dir)
     await killed.ready()
     wallet = killed.demo()["wallets"]["department"]
@@ -117,13 +117,13 @@ async def test_after_kill_9_the_next_start_works_and_its_end_leaves_no_postgres(
     assert postgres_of(data_dir) == []
 
 
-async def test_a_busy_port_is_told_with_the_way_to_choose_another(tmp_path: Path) -> None:
+async def test_a_busy_port_is_told_with_the_way_to_choose_another(open_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
 
-        running = await start("demo", port, tmp_path / "data")
+        running = await start("demo", port, open_path / "data")
         code = await asyncio.wait_for(running.process.wait(), 30)
 
     assert code == 2
@@ -131,8 +131,8 @@ async def test_a_busy_port_is_told_with_the_way_to_choose_another(tmp_path: Path
     assert postgres_of(running.data_dir) == []
 
 
-async def test_a_token_is_printed_without_a_running_service(tmp_path: Path) -> None:
-    async with started("demo", tmp_path / "data") as running:
+async def test_a_token_is_printed_without_a_running_service(open_path: Path) -> None:
+    async with started("demo", open_path / "data") as running:
         process = await asyncio.create_subprocess_exec(
             *_token_command("member@demo.example"),
             env={"PATH": "/usr/bin:/bin", "CREDITS_DATA_DIR": str(running.data_dir)},

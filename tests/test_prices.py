@@ -25,7 +25,7 @@ from credits.ledger.wallet import MAX_BALANCE
 from credits.purchases.models import Purchase
 from tests.support.firm import policy
 from tests.support.service import Service
-from tests.support.slack import Slack, eventually
+from tests.support.slack import Slack, eventually, quotation_in, with_markup
 from tests.test_journey import SPEND
 from tests.test_purchases import BUY_MORE, Buyer, new_buyer, session_of
 
@@ -313,8 +313,8 @@ async def test_asking_for_a_price_puts_a_card_before_the_operators(buyer: Buyer)
     (card,) = await eventually(lambda: slack.messages(f"operators:quote:{row.id}"), bool)
     told = str(card)
     assert all(word in told for word in ("Test account", "Test owner", "5,000", "setPriceAgreement", account_id))
-    assert "Spring listings &lt;!channel&gt;" in told
-    assert "<!channel>" not in told
+    assert quotation_in(card["blocks"]) == "Spring listings <!channel>\nfrom May on"
+    assert not [text for text in with_markup(card) if "<!channel>" in text]
 
 
 async def test_the_same_question_within_an_hour_is_asked_once(buyer: Buyer) -> None:

@@ -37,12 +37,9 @@ server.stop()
 
 
 @pytest.fixture
-def place() -> Iterator[Path]:
-    """Not pytest's `tmp_path`: that is closed to other users anew whenever another run begins on the machine."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name).resolve()
-        yield folder
-        kill(servers(folder))
+def place(open_path: Path) -> Iterator[Path]:
+    yield open_path
+    kill(servers(open_path))
 
 
 @pytest.fixture

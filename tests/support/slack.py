@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -79,6 +79,26 @@ class Slack:
 def _dedupe(message: Posted) -> str:
     payload = (message.get("metadata") or {}).get("event_payload") or {}
     return str(payload.get("dedupe", ""))
+
+
+def quotation_in(blocks: list[dict[str, Any]]) -> str:
+    """What the one quotation among them says: text of a kind that has no markup."""
+    ((quotation,),) = [block["elements"] for block in blocks if block["type"] == "rich_text"]
+    assert quotation["type"] == "rich_text_quote"
+    assert {each["type"] for each in quotation["elements"]} == {"text"}
+    return "".join(each["text"] for each in quotation["elements"])
+
+
+def with_markup(part: object) -> Iterator[str]:
+    """Every text of it that Slack searches for markup, however deep it stands."""
+    if isinstance(part, dict):
+        if part.get("type") == "mrkdwn" or "blocks" in part:
+            yield part["text"]
+        for each in part.values():
+            yield from with_markup(each)
+    elif isinstance(part, list):
+        for each in part:
+            yield from with_markup(each)
 
 
 def lapsed(ticket: str) -> str:

@@ -16,6 +16,7 @@ from app.sandbox.slack_blocks import problems
 from credits.gateways.cards import Button, Card, Picture
 from tests.app.gateways.slack_calls import APPROVALS, CARD, messages
 from tests.app.service import Service
+from tests.support.slack import quotation_in
 
 
 async def blocks_of(service: Service, card: Card) -> list[dict[str, Any]]:
@@ -42,7 +43,7 @@ async def test_a_card_is_posted_with_all_its_parts(service: Service) -> None:
     title, text, quote, fields, actions, notes = message["blocks"]
     assert title["text"] == {"type": "plain_text", "text": "Approval needed", "emoji": False}
     assert text["text"] == {"type": "plain_text", "text": "Milo asks to buy 500 credits.", "emoji": False}
-    assert quoted(quote) == "We stage twelve homes."
+    assert quotation_in([quote]) == "We stage twelve homes."
     assert [field["text"] for field in fields["fields"]] == ["*Price*\n$899.00", "*For*\nResidential"]
     approve, reject = actions["elements"]
     assert (approve["action_id"], approve["value"], approve["style"]) == ("approve", "apr_01:1", "primary")
@@ -52,15 +53,6 @@ async def test_a_card_is_posted_with_all_its_parts(service: Service) -> None:
     )
     assert (reject["action_id"], reject["style"], "confirm" in reject) == ("reject", "danger", False)
     assert notes["elements"] == [{"type": "plain_text", "text": "Request apr_01", "emoji": False}]
-
-
-def quoted(block: dict[str, Any]) -> str:
-    """What a quotation says: text of a kind that has no markup."""
-    assert block["type"] == "rich_text"
-    (quotation,) = block["elements"]
-    assert quotation["type"] == "rich_text_quote"
-    assert {each["type"] for each in quotation["elements"]} == {"text"}
-    return "".join(each["text"] for each in quotation["elements"])
 
 
 SMUGGLED = "<!channel> *b* <http://x|y> & @here <!date^0^{date}|x> <@U1> <#C1> :x:"
@@ -83,7 +75,7 @@ async def test_nothing_that_people_wrote_is_a_mention_or_a_link(service: Service
     assert (await messages(service))[-1]["text"] == ESCAPED
     for plain in (title["text"], text["text"], actions["elements"][0]["text"], notes["elements"][0]):
         assert plain == {"type": "plain_text", "text": SMUGGLED, "emoji": False}
-    assert quoted(quote) == SMUGGLED
+    assert quotation_in([quote]) == SMUGGLED
     assert fields["fields"] == [{"type": "mrkdwn", "text": f"*{ESCAPED}*\n{ESCAPED}", "verbatim": True}]
     assert actions["elements"][0]["value"] == SMUGGLED
 
@@ -92,7 +84,7 @@ async def test_nothing_that_people_wrote_is_a_mention_or_a_link(service: Service
 async def test_no_line_leaves_a_quotation(service: Service, end: str) -> None:
     (quote,) = await blocks_of(service, Card(summary="-", quote=f"first{end}second{end}{end}> fourth"))
 
-    assert quoted(quote) == "first\nsecond\n\n> fourth"
+    assert quotation_in([quote]) == "first\nsecond\n\n> fourth"
 
 
 async def test_what_is_too_long_for_slack_ends_in_an_ellipsis(service: Service) -> None:
@@ -115,7 +107,7 @@ async def test_what_is_too_long_for_slack_ends_in_an_ellipsis(service: Service) 
     }
     assert {limit: len(found) for limit, found in cut.items()} == {limit: limit for limit in cut}
     others = [
-        quoted(quote),
+        quotation_in([quote]),
         pressed["value"],
         notes["elements"][0]["text"],
         (await messages(service))[-1]["text"],

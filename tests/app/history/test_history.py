@@ -169,8 +169,11 @@ def test_all_accounts_together_do_what_was_asked_for() -> None:
     assert len({wallet for plan in plans for wallet in plan.wallets}) == sum(len(list(plan.wallets)) for plan in plans)
 
 
-async def test_the_demonstration_comes_with_a_history_that_its_owner_sees(tmp_path: Path) -> None:
-    async with started("demo --history 1000", tmp_path / "data") as running, httpx.AsyncClient(trust_env=False) as http:
+async def test_the_demonstration_comes_with_a_history_that_its_owner_sees(open_path: Path) -> None:
+    async with (
+        started("demo --history 1000", open_path / "data") as running,
+        httpx.AsyncClient(trust_env=False) as http,
+    ):
         demo = running.demo()
         answer = await http.post(
             demo["graphql"],
