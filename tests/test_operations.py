@@ -275,7 +275,7 @@ async def about_slack(service: Service, name: str) -> tuple[str, dict[str, Any]]
         return token, {"input": {"token": address.partition("token=")[2]}}
     if name == "disconnect-slack":
         (owner,) = await owners_of(account_id)
-        workspace = Workspace(id="T0EXAMPLES", org="T0EXAMPLES", token="xoxb-example")
+        workspace = Workspace(id="T0EXAMPLES", org="T0EXAMPLES", token="no-token-of-the-sandbox")
         installed = Installed(workspace=workspace, name="Examples", by="U0EXAMPLES")
         actor = Actor(kind=ActorKind.USER, id=owner)
         await connect(service.shared.messenger.workspaces, actor, account_id, installed)

@@ -21,6 +21,7 @@ from credits.reports.entries import of_filter
 from tests.app.service import free_port, served
 from tests.support import servers
 
+ACCOUNT_ID = "acct"
 _ACCOUNT = (
     "INSERT INTO accounts (id, name, kind, time_zone, created_at) VALUES ('acct', 'Big', 'INDIVIDUAL', 'UTC', now())"
 )
@@ -70,7 +71,7 @@ async def downloads(
 ) -> AsyncIterator[tuple[str, Slots]]:
     """Where the big ledger's account is downloaded from, as the service does it."""
     slots = Slots(most)
-    sql, values = of_filter("acct", None, LineFilter(), Zones(name="Europe/Berlin"))
+    sql, values = of_filter(ACCOUNT_ID, None, LineFilter(), Zones(name="Europe/Berlin"))
 
     async def answer(_request: Request) -> Response:
         async def write(send: tables.Send) -> None:
