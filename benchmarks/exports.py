@@ -2,7 +2,7 @@
 
     .venv/bin/python -m benchmarks.exports [transactions]
 
-`credits web` alone serves it, from a database of its own, by a link as `exportTransactions` gives it. Wants PostgreSQL
+`credits serve` alone serves it, from a database of its own, by a link as `exportTransactions` gives it. Wants PostgreSQL
 on localhost, as the tests do.
 """
 
@@ -41,7 +41,7 @@ async def main(rows: int) -> None:
             owner = await asyncpg.connect(**credentials(big))
             await owner.execute(_OWNER, ACCOUNT_ID)
             await owner.close()
-            async with started("web", Path(folder, "data"), port=free_port(), **environment_of(big)) as web:
+            async with started("serve", Path(folder, "data"), port=free_port(), **environment_of(big)) as web:
                 sys.stdout.write(await measured(web.process.pid, link_to(web.url), rows) + "\n")
 
 

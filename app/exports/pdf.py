@@ -11,6 +11,7 @@ from typing import Literal
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
+from app.exports.drawing import Paper
 from app.exports.look import ACCENT, BOLD, GROUND, INK, KINDS, LINE, REGULAR, SOFT, Colour, drawable
 from credits.ledger.models import OwnerKind
 from credits.reports.entries import Entry
@@ -19,24 +20,11 @@ from credits.reports.months import Statement, last_day, named
 from credits.reports.statements import Owner
 from credits.reports.use import Used
 
-# Longer lists are for machines, and in the CSV.
-MOST_ENTRIES = 1_000
 _MARGIN = 18.0
 _WIDTH = 210 - 2 * _MARGIN
 _FONT = "noto"
 _OWNERS = {OwnerKind.ACCOUNT: "Account", OwnerKind.POOL: "Pool", OwnerKind.DEPARTMENT: "Department"}
 Align = Literal["L", "R"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paper:
-    """All that stands on it."""
-
-    owner: Owner
-    statement: Statement
-    by_staging_type: Sequence[Used]
-    by_department: Sequence[Used]
-    entries: Sequence[Entry]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,7 @@ from starlette.routing import Route
 
 from app.auth import caller_of
 from app.exports import tables
-from app.exports.chart import chart
-from app.exports.pdf import MOST_ENTRIES, Paper, pdf
+from app.exports.drawing import MOST_ENTRIES, Paper, chart_as_png, paper_as_pdf
 from app.exports.stream import TRY_AGAIN, Slots, Stream, TooMany, later
 from credits.access.service import Access, standing_of
 from credits.accounts.models import Account, Pool
@@ -90,7 +89,7 @@ class Exports:
             by_department=await by_department(owner.account_id, owner.kind, place.pool_id, found.month),
             entries=await entries(found, limit=MOST_ENTRIES),
         )
-        drawn = await self._drawn(lambda: pdf(paper))
+        drawn = await self._drawn(lambda: paper_as_pdf(paper))
         headers = _PRIVATE | {"content-disposition": f'attachment; filename="{_file_of(found, owner, "pdf")}"'}
         return Response(drawn, media_type="application/pdf", headers=headers)
 
@@ -118,7 +117,7 @@ class Exports:
         account_id, pool_id, month = self.links.read_chart(request.path_params["token"])
         used = await by_day(account_id, pool_id, month)
         name = (await Pool.get(id=pool_id)).name if pool_id else (await Account.get(id=account_id)).name
-        drawn = await self._drawn(lambda: chart(name, month, used))
+        drawn = await self._drawn(lambda: chart_as_png(name, month, used))
         return Response(drawn, media_type="image/png", headers=_PRIVATE | {"cache-control": "private, max-age=86400"})
 
     async def _asked(self, request: Request, what: str) -> Asked:
