@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.exports [transactions]
 
-`credits serve` alone serves it, from a database of its own, by a link as `exportTransactions` gives it. Wants PostgreSQL
-on localhost, as the tests do.
+`credits serve` alone serves it, from a database of its own, by a link as `exportTransactions` gives it. Wants
+PostgreSQL on localhost, as the tests do.
 """
 
 import asyncio

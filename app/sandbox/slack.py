@@ -61,13 +61,6 @@ class Answer:
     took_ms: int
 
 
-class ButtonGone(ApiError):
-    """The message has no such button, or no longer; nothing was told to the service."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(409, message)
-
-
 class SlackSandbox:
     """A Slack of one's own. `local_url` is where it tells the service of what people do, and is answered.
 
@@ -95,7 +88,7 @@ class SlackSandbox:
 
     async def press(self, press: Press) -> Sequence[Answer]:
         """Press the button; the service's answer to each delivery. Refused: no such message (404), no such button on
-        it (ButtonGone, 409), as when it was edited meanwhile."""
+        it (409), as when it was edited meanwhile."""
         if not press.ts:
             payload = await self._from_home(press)
         else:
@@ -299,7 +292,7 @@ def _button(press: Press, blocks: list[JsonObject]) -> tuple[str, JsonObject]:
     if press.force:
         return "gone", {"text": {"type": "plain_text", "text": press.action_id}}
     there = ", ".join(str(button["action_id"]) for _, button in buttons(blocks)) or "none"
-    raise ButtonGone(f"There is no such button. The buttons: {there}. With force it is pressed all the same.")
+    raise ApiError(409, f"There is no such button. The buttons: {there}. With force it is pressed all the same.")
 
 
 def _since(began: float) -> int:

@@ -12,7 +12,7 @@ from app.sandbox import slack_messages, slack_pages, slack_people, slack_views
 from app.sandbox.answers import as_page
 from app.sandbox.bodies import read_form
 from app.sandbox.errors import ApiError
-from app.sandbox.slack import Answer, ButtonGone, Press, SlackSandbox
+from app.sandbox.slack import Answer, Press, SlackSandbox
 from app.sandbox.slack_api import CLIENT_ID
 from app.sandbox.slack_pages import HOME, View, address
 from app.sandbox.slack_people import PEOPLE, TEAMS, Person
@@ -78,11 +78,17 @@ async def _press(request: Request) -> Response:
     chosen = parse_qs(form.get("button", ""))
     actor, value = _actor(form.get("as", "")), chosen.get("value", [None])[0]
     action_id = chosen.get("action_id", [""])[0]
-    press = Press(ts=form.get("ts", ""), action_id=action_id, user_id=actor.id, value=value, team_id=actor.team_id)
-    try:
-        (answer,) = await _slack(request).press(press)
-    except ButtonGone:
-        return RedirectResponse(address(form.get("channel", ""), actor), 303)  # the message tells why
+    # With force: a screen may show what has been edited since, and Slack sends that press as well.
+    (answer,) = await _slack(request).press(
+        Press(
+            ts=form.get("ts", ""),
+            action_id=action_id,
+            user_id=actor.id,
+            value=value,
+            team_id=actor.team_id,
+            force=True,
+        )
+    )
     return _back(form, actor, answer)
 
 

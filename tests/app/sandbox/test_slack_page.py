@@ -199,14 +199,15 @@ async def test_the_app_is_allowed_into_a_workspace_once_for_each_code(service: S
     assert (again["ok"], again["error"]) == (False, "invalid_code")
 
 
-async def test_pressing_a_button_on_the_page_that_is_gone_leads_back_to_it(service: Service) -> None:
+async def test_a_button_of_an_old_page_is_pressed_though_the_message_has_it_no_more(service: Service) -> None:
     ts = await posted(service, text="decided")
-    form = {"ts": ts, "channel": APPROVALS, "as": APPROVER, "button": "action_id=approve"}
+    form = {"ts": ts, "channel": APPROVALS, "as": APPROVER, "button": "action_id=approve&value=apr_01%3A1"}
 
     answer = await service.http.post(f"{SLACK}/press", data=form)
 
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"{SLACK}/?channel={APPROVALS}&as={APPROVER}")
-    assert service.pressed == []
+    assert answer.status_code == 303
+    (pressed,) = service.pressed
+    assert (pressed.action, pressed.value) == ("approve", "apr_01:1")
 
 
 async def test_in_a_direct_conversation_one_is_whom_it_is_with(service: Service) -> None:
