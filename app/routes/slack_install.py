@@ -93,8 +93,8 @@ class SlackInstall:
         account = await Account.get(id=install.account_id)
         answer = page(
             f"Staging Credits is in {installed.name} now.",
-            f"News of {account.name} goes there. Invite the app to the channels in which it is to write. You can close "
-            "this page.",
+            f"News of {account.name} goes there, to its owners one by one. For a channel instead, add the app to it "
+            "and type /credits here in it. You can close this page.",
         )
         answer.delete_cookie(_COOKIE, path="/slack")
         return answer
