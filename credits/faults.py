@@ -19,8 +19,7 @@ T = TypeVar("T")
 _PASSING_STATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"}
 # The server ended a statement or an idle session that took too long.
 _TIMEOUT_STATES = {"57014", "25P03"}
-# asyncpg says "internal" of a connection that the server has just ended: it sends nothing over it any more.
-_CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, DBConnectionError, ConnectionError)
+_CONNECTION_LOST = (asyncpg.InterfaceError, DBConnectionError, ConnectionError)
 _PAUSES_S = (0.02, 0.04, 0.08, 0.16)
 
 
@@ -29,7 +28,9 @@ def passes(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         return state in _PASSING_STATES or state.startswith("08")
-    return isinstance(error, _CONNECTION_LOST)
+    # "Internal" is what asyncpg says of a connection that the server has just ended, over which it sends nothing any
+    # more; what it derives from that does not pass.
+    return isinstance(error, _CONNECTION_LOST) or type(error) is asyncpg.InternalClientError
 
 
 def violated(error: IntegrityError) -> str | None:

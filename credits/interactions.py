@@ -28,9 +28,8 @@ from credits.approvals.models import DecisionVia, Verdict
 from credits.approvals.renewal import ask_again
 from credits.approvals.requester_messages import ASK_AGAIN_ACTION, PAY_ACTION
 from credits.chat.linking import LINK_ACTION, link_by_email, stranger_card
-from credits.chat.messenger import Messenger
 from credits.chat.people import person_behind
-from credits.chat.workspaces import removed
+from credits.chat.workspaces import if_removed
 from credits.desk.answers import TAKEN, answer
 from credits.desk.buying import buy, offer
 from credits.desk.cards import BUY_ACTION, BUY_PACKAGE_ACTION, HERE_ACTION
@@ -41,7 +40,6 @@ from credits.desk.seeing import standing_of
 from credits.errors import Forbidden, NotFound, Refusal, RefusalCode
 from credits.gateways.cards import Card, Form
 from credits.gateways.chat import Interaction, InteractionKind, MessageRef
-from credits.gateways.errors import AccessRevoked
 from credits.inbox import first_time
 from credits.outbox import Message, Queue
 from credits.purchases.queries import purchase
@@ -89,7 +87,7 @@ def interaction_of(payload: Mapping[str, Any]) -> Interaction:
 async def work_on(desk: Desk, interaction: Interaction) -> None:
     """Do what was asked for, or tell whoever asked why not, so that nobody else sees it."""
     if interaction.kind is InteractionKind.REMOVED:
-        await _if_removed(desk.messenger, interaction.team_id)
+        await if_removed(desk.messenger.workspaces, desk.messenger.chat, interaction.team_id)
         return
     if interaction.action in _LINKS:
         return
@@ -114,18 +112,6 @@ async def work_on(desk: Desk, interaction: Interaction) -> None:
     except (Refusal, NotFound, Forbidden) as refusal:
         _log.info("press_refused", user=user_id, action=interaction.action, value=interaction.value, why=str(refusal))
         await answer(desk, interaction, Card(summary=str(refusal)))
-
-
-async def _if_removed(messenger: Messenger, team_id: str) -> None:
-    """The chat may tell late, and twice: a workspace that has been connected anew since then stays."""
-    workspace = await messenger.workspaces.of_team(team_id)
-    try:
-        if workspace:
-            await messenger.chat.at(workspace).check()
-            return
-    except AccessRevoked:
-        pass
-    await removed(team_id)
 
 
 async def _keep_stranger(desk: Desk, interaction: Interaction) -> None:

@@ -59,7 +59,9 @@ class SlackMutation:
         url, expires_at = context.services.tickets.install_address(context.standing.actor.id, input.account_id)
         return ConnectSlackPayload(url=url, expires_at=expires_at)
 
-    @strawberry.mutation(description="Tell the account's people nothing in its workspace any more; the app leaves it.")
+    @strawberry.mutation(
+        description="Tell the account's people nothing in its workspace any more; our token for it is given back."
+    )
     @refusals_as(AccountPayload)
     async def disconnect_slack(
         self,

@@ -11,6 +11,9 @@ from app.sandbox.slack_people import PEOPLE, SLACK_IDS
 from credits.accounts.audit_log import AuditEntry
 from credits.accounts.models import Account, AccountRole, Membership
 from credits.accounts.service import add_membership
+from credits.actors import SYSTEM
+from credits.chat.channels import set_channel
+from credits.chat.models import SlackConnection
 from credits.ledger.queries import now
 from credits.purchases.models import Purchase
 from tests.support.firm import Firm, new_firm, policy
@@ -185,7 +188,7 @@ async def owned(service: Service) -> AsyncIterator[str]:
     async with in_transaction() as connection:
         await add_membership(connection, account_id=account_id, user_id=user_id, role=AccountRole.OWNER, at=await now())
     yield account_id
-    await Membership.filter(account_id=account_id, user_id=user_id).delete()
+    await Membership.filter(user_id=user_id, role=AccountRole.OWNER).delete()
 
 
 async def channel_of(account_id: str) -> str | None:
@@ -233,6 +236,39 @@ async def test_where_it_cannot_be_nothing_changes_and_they_are_told_why(
     assert told in answer["text"]
     assert await channel_of(owned) is None
     assert await news_in(service, CREDITS, since) == []
+
+
+async def test_an_account_of_another_workspace_is_none_of_this_ones(service: Service, owned: str) -> None:
+    await SlackConnection.create(
+        account_id=owned,
+        team_id="T0ELSEWHERE",
+        org_id="T0ELSEWHERE",
+        team="Elsewhere",
+        sealed_token="-",
+        connected_by="-",
+        installed_at=await now(),
+    )
+    try:
+        told = await typed(service, "member", "here", channel="#credits")
+    finally:
+        await SlackConnection.filter(account_id=owned).delete()
+
+    assert "Only an owner" in told["text"]
+    assert await channel_of(owned) is None
+
+
+async def test_what_was_typed_and_is_done_late_moves_nothing_back(service: Service, owned: str) -> None:
+    slack, since = Slack(service), f"{time.time():.6f}"
+    before = len(await whispers(service, "member"))
+    async with service.workers.away():
+        await slack.command("member", "here", channel="#credits")
+        await set_channel(SYSTEM, owned, "#elsewhere")
+
+    told = await answered(service, "member", after=before)
+
+    assert "was moved elsewhere meanwhile" in told["text"]
+    assert await news_in(service, CREDITS, since) == []
+    assert await channel_of(owned) == "#elsewhere"
 
 
 async def test_who_owns_several_accounts_is_asked_of_which(service: Service, owned: str, firm: Firm) -> None:

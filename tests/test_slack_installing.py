@@ -16,12 +16,12 @@ from tortoise.transactions import in_transaction
 from app.auth import tickets_of
 from app.parts import workspaces_of
 from app.sandbox.slack_people import LUMEN, TEAM_ID
-from credits.accounts.models import AccountRole, Membership, SlackLink
+from credits.accounts.models import Account, AccountRole, Membership, SlackLink
 from credits.accounts.queries import owners_of
 from credits.accounts.service import add_membership
 from credits.chat.messenger import About, Audience
 from credits.chat.models import ChatMessage, SlackConnection
-from credits.chat.workspaces import LEAVE_JOB
+from credits.chat.workspaces import LEAVE_JOB, leave
 from credits.gateways.cards import Card
 from credits.gateways.chat import Workspace
 from credits.gateways.errors import AccessRevoked
@@ -92,7 +92,6 @@ async def browser(service: Service) -> AsyncIterator[Browser]:
     async with httpx.AsyncClient(base_url=service.settings.url, timeout=30, trust_env=False) as http:
         yield Browser(service, place.account_id, http)
     await SlackConnection.filter(account_id=place.account_id).delete()
-    await Slack(service).state(team=LUMEN.id, installed=True)
     await SlackLink.filter(team_id=LUMEN.id).delete()
     await Slack(service).state(team=LUMEN.id, installed=True)
 
@@ -281,6 +280,33 @@ async def test_who_disconnects_gives_the_token_back_unless_another_account_needs
 
     with pytest.raises(AccessRevoked, match="token_revoked"):
         await slack.check()
+
+
+async def test_who_connects_another_workspace_parts_with_the_one_before(browser: Browser) -> None:
+    await browser.connect()
+    await SlackConnection.filter(account_id=browser.account_id).update(team_id="T0BEFORE01", org_id="T0BEFORE01")
+    await Account.filter(id=browser.account_id).update(slack_channel="C0BEFORE01")
+
+    async with browser.service.workers.away():
+        await browser.connect()
+        (leaving,) = await OutboxMessage.filter(account_id=browser.account_id, job=LEAVE_JOB)
+    of_another = (await Account.get(id=browser.account_id)).slack_channel
+    await Account.filter(id=browser.account_id).update(slack_channel="C0LUMENCRE")
+    await browser.connect()
+
+    assert (leaving.payload["team_id"], of_another) == ("T0BEFORE01", None)
+    assert (await Account.get(id=browser.account_id)).slack_channel == "C0LUMENCRE"
+
+
+async def test_the_workspace_of_the_settings_is_never_left(browser: Browser) -> None:
+    messenger = browser.service.shared.messenger
+    own = messenger.workspaces.own
+    assert own
+    sealed = messenger.workspaces.seal.closed(own.token)
+
+    await leave(messenger.workspaces, messenger.chat, {"team_id": own.id, "org_id": own.org, "sealed_token": sealed})
+
+    await messenger.chat.at(own).check()
 
 
 async def test_what_is_not_connected_cannot_be_disconnected(browser: Browser) -> None:

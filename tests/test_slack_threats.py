@@ -269,7 +269,8 @@ async def stalling(service: Service, database_url: str) -> AsyncIterator[Stallin
         stack.push_async_callback(context.close_connections)
         proxy = await stack.enter_async_context(proxy_to(database_url))
         stack.enter_context(context)
-        await context.init(config=tortoise_config(proxy.url, pool=5))
+        # Whoever waits for this database waits as long as it stalls.
+        await context.init(config=tortoise_config(proxy.url, pool=5, answer_within_s=None))
         http = await stack.enter_async_context(endpoint(replace(service.shared.messenger, chat=chat)))
         body = form(pressed("unheard-of"))
         assert (await http.post("/interactions", content=body, headers=signed(body))).status_code == 200

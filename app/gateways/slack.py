@@ -260,7 +260,8 @@ class SlackGateway:
             await self._repeatable.auth_test()
 
     async def leave(self) -> None:
-        """Revoke the token; with it the app is out of the workspace."""
+        """Revoke the token. The app is out of all channels by it, and for an administrator there to take out whole:
+        https://docs.slack.dev/reference/methods/auth.revoke"""
         async with _asking(self._timeout_s):
             await self._repeatable.auth_revoke()
 

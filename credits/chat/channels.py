@@ -15,6 +15,8 @@ async def set_channel(actor: Actor, account_id: str, channel: str) -> bool:
         if account is None:
             return False
         before, account.slack_channel = account.slack_channel, channel
+        if before == channel:
+            return True
         await account.save(using_db=connection, update_fields=["slack_channel"])
         await record(
             connection,

@@ -20,7 +20,7 @@ from credits.accounts.queries import owners_of
 from credits.chat import pace
 from credits.chat.models import ChatMessage
 from credits.chat.people import chat_users
-from credits.chat.workspaces import Workspaces, removed
+from credits.chat.workspaces import Workspaces, if_removed
 from credits.errors import Unavailable
 from credits.gateways.cards import Card
 from credits.gateways.chat import Chat, MessageRef, Workspace
@@ -249,7 +249,7 @@ class Messenger:
         """Tell the account's owners, and the platform's staff, that messages no longer get where they should go; once a
         month, and of a workspace that the account has connected once."""
         if isinstance(error, AccessRevoked):
-            await removed(workspace.id)
+            await if_removed(self.workspaces, self.chat, workspace.id)
             channel = None
             if workspace != self.workspaces.own:
                 return  # what was written down with it tells them
@@ -265,7 +265,8 @@ class Messenger:
         where = f"the channel {channel}" if channel else "Slack"
         text = f"Messages for {where} do not get there any more ({error}). They go to people directly, or by e-mail."
         what_to_do = (
-            "Invite the app to the channel again, or choose another one in the settings."
+            "Add the app to the channel again, or choose another one: for the news of the account by /credits here, "
+            "for a pool, an alert or a policy in its settings."
             if channel
             else "Connect Slack again in the settings of the account."
         )

@@ -6,21 +6,27 @@ the settings is the platform's own and nobody else's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
+import structlog
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.transactions import in_transaction
 
 from credits import operators, outbox
 from credits.accounts.audit_log import record
+from credits.accounts.models import Account
 from credits.actors import SYSTEM, Actor
 from credits.chat.models import SlackConnection
 from credits.errors import Refusal, RefusalCode
 from credits.gateways.chat import Chat, Installed, Workspace
-from credits.gateways.errors import AccessRevoked
+from credits.gateways.errors import AccessRevoked, GatewayRefused
+from credits.ledger.queries import now
 from credits.outbox import Message, Queue
 
 REMOVED_JOB = "slack.removed"
 LEAVE_JOB = "slack.leave"
+_log = structlog.get_logger()
 
 
 class Seal:
@@ -92,7 +98,9 @@ async def connect(workspaces: Workspaces, actor: Actor, account_id: str, install
     sealed = workspaces.seal.closed(installed.workspace.token)
     async with in_transaction() as connection:
         (clock,) = await connection.execute_query_dict("SELECT credits_now() AS now")
-        before = await SlackConnection.get_or_none(account_id=account_id, using_db=connection)
+        before = await _locked(connection, account_id)
+        if before and before.team_id != installed.workspace.id:
+            await _part(connection, before)
         await SlackConnection.update_or_create(
             {
                 "team_id": installed.workspace.id,
@@ -126,41 +134,69 @@ async def disconnect(actor: Actor, account_id: str) -> None:
     """Let the account have no workspace of its own any more; the token is given back. Refused (WRONG_STATE): where it
     has none."""
     async with in_transaction() as connection:
-        row = await SlackConnection.get_or_none(account_id=account_id, using_db=connection)
+        row = await _locked(connection, account_id)
         if row is None:
             raise Refusal(RefusalCode.WRONG_STATE, "This account is not connected to Slack. There is nothing to end.")
         await row.delete(using_db=connection)
         await record(connection, actor, "disconnectSlack", account_id=account_id, before={"team": row.team})
-        sealed = {"team_id": row.team_id, "org_id": row.org_id, "sealed_token": row.sealed_token}
-        await outbox.add(
-            connection, [Message(account_id=account_id, queue=Queue.APPROVALS, job=LEAVE_JOB, payload=sealed)]
-        )
+        await _part(connection, row)
+
+
+async def _locked(connection: BaseDBAsyncClient, account_id: str) -> SlackConnection | None:
+    return await SlackConnection.filter(account_id=account_id).using_db(connection).select_for_update().first()
+
+
+async def _part(connection: BaseDBAsyncClient, row: SlackConnection) -> None:
+    """The account has nothing to do with that workspace any more, nor with a channel of it."""
+    sealed = {"team_id": row.team_id, "org_id": row.org_id, "sealed_token": row.sealed_token}
+    message = Message(account_id=row.account_id, queue=Queue.APPROVALS, job=LEAVE_JOB, payload=sealed)
+    await outbox.add(connection, [message])
+    await Account.filter(id=row.account_id).using_db(connection).update(slack_channel=None)
 
 
 async def leave(workspaces: Workspaces, chat: Chat, payload: Mapping[str, str]) -> None:
-    """Give the token of a disconnected account back, unless its workspace has another account's by now, or its own
-    again: it is one and the same. Raises GatewayUnavailable."""
-    if await SlackConnection.exists(team_id=payload["team_id"], revoked_at=None):
+    """Give the token of an account that has parted back, unless somebody needs it: a workspace has one token for all
+    its accounts, for one that has come back, and for the platform itself. Raises GatewayUnavailable."""
+    team_id = payload["team_id"]
+    if workspaces.own and workspaces.own.id == team_id:
         return
-    workspace = workspaces.sealed(payload["team_id"], payload["org_id"], payload["sealed_token"])
+    if await SlackConnection.exists(team_id=team_id, revoked_at=None):
+        return
+    workspace = workspaces.sealed(team_id, payload["org_id"], payload["sealed_token"])
+    if workspace is None:
+        _log.warning("token_not_given_back", team=team_id, why="No key of SLACK_TOKEN_KEYS opens it.")
+        return
     try:
-        if workspace:
-            await chat.at(workspace).leave()
+        await chat.at(workspace).leave()
     except AccessRevoked:
         return
 
 
 _REVOKED = """
-UPDATE slack_connections SET revoked_at = credits_now() WHERE team_id = $1 AND revoked_at IS NULL
+UPDATE slack_connections SET revoked_at = credits_now()
+WHERE team_id = $1 AND revoked_at IS NULL AND installed_at <= $2
 RETURNING account_id, team, installed_at::text
 """
 
 
-async def removed(team_id: str) -> list[str]:
-    """The app was taken out of the workspace: nothing is sent there any more, and the owners of its accounts are told.
-    Returns the accounts that lose it by this."""
+async def if_removed(workspaces: Workspaces, chat: Chat, team_id: str) -> list[str]:
+    """Something says that the app was taken out of the workspace. It may say so late: the chat is asked with the token
+    of now, and one that has been connected anew stays. Where it is so, nothing is sent there any more, and the owners
+    of its accounts are told. Returns the accounts that lose it by this. Raises GatewayUnavailable."""
+    at = await now()
+    workspace = await workspaces.of_team(team_id)
+    try:
+        if workspace:
+            await chat.at(workspace).check()
+            return []
+    except GatewayRefused as error:
+        _log.warning("workspace_lost", team=team_id, reason=str(error))
+    return await _removed(team_id, at)
+
+
+async def _removed(team_id: str, at: datetime) -> list[str]:
     async with in_transaction() as connection:
-        rows = await connection.execute_query_dict(_REVOKED, [team_id])
+        rows = await connection.execute_query_dict(_REVOKED, [team_id, at])
         for row in rows:
             await record(
                 connection, SYSTEM, "disconnectSlack", account_id=row["account_id"], before={"team": row["team"]}
