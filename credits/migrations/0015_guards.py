@@ -121,6 +121,7 @@ CREATE TRIGGER transaction_lots_no_truncate BEFORE TRUNCATE ON transaction_lots
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER wallets_no_delete BEFORE DELETE ON wallets FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER lots_no_delete BEFORE DELETE ON lots FOR EACH ROW EXECUTE FUNCTION refuse_change();
+-- A text may be erased; altered it would no longer be what its digest stands for.
 CREATE TRIGGER transaction_texts_unaltered BEFORE UPDATE ON transaction_texts
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 """
